@@ -187,12 +187,15 @@ class Desk:
             return "END"
         return ""
 
-    def view(self, s: int) -> DecisionView:
-        """Freeze everything known about one candidate at the present close."""
+    def view(self, s: int, side: int | None = None) -> DecisionView:
+        """Freeze everything known about one candidate at the present close.
+
+        ``side`` overrides the tape's side, for environments that choose the direction themselves.
+        """
         world, tape, row = self.world, self.tape, self.world.row
         data, account = world.data, world.account
         market = data.market
-        side = int(tape.side[row, s])
+        side = int(tape.side[row, s]) if side is None else side
         equity = account.equity_quote()
         used = account.margin_units(s)
         spare = account.cash_units - used

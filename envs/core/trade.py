@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.core.equality import ContentEqual
 from envs.core.types import BoolArray, ExitReason, Float64Array, Int64Array
 
 
@@ -68,8 +69,8 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True)
-class Alternatives:
+@dataclass(frozen=True, eq=False)
+class Alternatives(ContentEqual):
     """Outcome of every action of one decision, each simulated alone from the same bars.
 
     Arrays of length A (the preset). ``reward`` decision reward in the configured kind, 0 for
@@ -84,8 +85,8 @@ class Alternatives:
     overlap: Int64Array
 
 
-@dataclass(frozen=True)
-class NextState:
+@dataclass(frozen=True, eq=False)
+class NextState(ContentEqual):
     """Where a bootstrapping learner continues: state index, action mask, terminal flag."""
 
     state: int
@@ -93,8 +94,8 @@ class NextState:
     terminal: bool
 
 
-@dataclass(frozen=True)
-class SizingContext:
+@dataclass(frozen=True, eq=False)
+class SizingContext(ContentEqual):
     """What a sizing agent may see when it decides; everything is known at the bar's close.
 
     Attributes:
@@ -120,8 +121,8 @@ class SizingContext:
     slopes: Float64Array
 
 
-@dataclass(frozen=True)
-class SizingChoice:
+@dataclass(frozen=True, eq=False)
+class SizingChoice(ContentEqual):
     """An agent's answer: index into the preset, the behaviour policy's propensities, a reason."""
 
     index: int
@@ -129,8 +130,8 @@ class SizingChoice:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class Decision:
+@dataclass(frozen=True, eq=False)
+class Decision(ContentEqual):
     """Everything frozen at one decision; ``chosen`` is None for a row that was not decided."""
 
     decision_id: str
@@ -151,8 +152,8 @@ class Decision:
     reason: str = ""
 
 
-@dataclass(frozen=True)
-class ResolvedDecision:
+@dataclass(frozen=True, eq=False)
+class ResolvedDecision(ContentEqual):
     """The unit of learning (spec 8.3): emitted once all that its learner uses is known.
 
     ``outcome`` is what really happened (None for a row without chosen action); ``alternatives``
@@ -174,8 +175,8 @@ class ResolvedDecision:
         return (self.decision.decision_id, self.part)
 
 
-@dataclass(frozen=True)
-class ResolvedLabel:
+@dataclass(frozen=True, eq=False)
+class ResolvedLabel(ContentEqual):
     """One decision bar's label, traded or not: what calibration and the pool learn from.
 
     Arrays of length M (models). ``p_up``/``p_down`` are the calibrated probabilities stated at
