@@ -173,8 +173,8 @@ def save_artifact(
         if path.exists():
             atomic_write_bytes(previous(path), path.read_bytes())
         atomic_write_bytes(path, _render(envelope))
-        if not held:
-            _npz_path(path).unlink(missing_ok=True)
+        if not held and _npz_path(path).exists():
+            replace_durably(_npz_path(path), previous(_npz_path(path)))
     return path
 
 

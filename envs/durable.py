@@ -18,7 +18,8 @@ except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
 _guard = threading.RLock()
-_held: dict[tuple[int, str], int] = {}
+_held: dict[tuple[int, str], tuple[int, int]] = {}
+"""Per (pid, path): how often it is held in this process, and the descriptor of the lock file."""
 
 
 def atomic_write_bytes(path: Path | str, data: bytes) -> None:
@@ -73,18 +74,18 @@ def writer_lock(path: Path | str) -> Iterator[None]:
     path = Path(path).absolute()
     lock, key = path.with_name(path.name + ".lock"), (os.getpid(), str(path))
     with _guard:
-        descriptor = None if _held.get(key) else _acquire(lock, path)
-        _held[key] = _held.get(key, 0) + 1
+        count, descriptor = _held.get(key) or (0, _acquire(lock, path))
+        _held[key] = count + 1, descriptor
     try:
         yield
     finally:
         with _guard:
-            _held[key] -= 1
-            if not _held[key]:
-                del _held[key]
-        if descriptor is not None:
-            lock.unlink(missing_ok=True)
-            os.close(descriptor)
+            count, descriptor = _held.pop(key)
+            if count > 1:
+                _held[key] = count - 1, descriptor
+            else:
+                lock.unlink(missing_ok=True)
+                os.close(descriptor)
 
 
 def process_start(pid: int) -> int:

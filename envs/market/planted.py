@@ -18,8 +18,9 @@ from envs.core.market_data import MarketData
 from envs.core.rules.vote import ev_long
 from envs.core.settings import CostSettings, SignalSettings
 from envs.core.tape import EvLine, VoteTable
-from envs.core.types import MODEL_NAMES, Float64Array
+from envs.core.types import MODEL_NAMES, Float64Array, Int64Array
 from envs.market.build import MarketReport, build_market
+from envs.market.lines import fit_line
 from envs.market.labels import Labels, triple_barrier
 from envs.market.synthetic import EDGES, SyntheticSettings, generate
 
@@ -29,7 +30,6 @@ ACCURACY = (0.75, 0.70, 0.65, 0.55)
 _CALIBRATION_BARS = 24_000
 _CALIBRATION_SEED = 7_919
 _NEWTON_STEPS = 12
-_BLOCKS = 10
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,6 @@ def synthetic_market(
     return SyntheticMarket(market, report, votes, pool_line, tuple(m.line for m in models), signal)
 
 
-def fit_line(score: Float64Array, gross: Float64Array) -> EvLine:
-    """Least-squares EV line with a standard error over ten equal consecutive blocks."""
-    s_mean = float(score.mean())
-    x = score - s_mean
-    power = float(x @ x)
-    b = float(x @ gross) / power
-    rest = x * (gross - b * x - float(gross.mean()))
-    blocks = np.array([part.sum() for part in np.array_split(rest, _BLOCKS)])
-    return EvLine(b, s_mean, sqrt(float(blocks @ blocks)) / power, int(score.size))
-
-
 @lru_cache(maxsize=8)
 def _calibrated(
     settings: SyntheticSettings, costs: CostSettings, horizon: int
@@ -104,7 +93,7 @@ def _calibrated(
     views = _views(drawn.signal, np.random.default_rng([path.seed, 1]))[:, 0]
     ok = market.complete[:, 0] & np.isfinite(labels.y_long[:, 0])
     y_up, y_down = labels.y_long[ok, 0], labels.y_short[ok, 0]
-    gross = labels.gross[ok, 0]
+    gross, when = labels.gross[ok, 0], market.close_ns[ok]
     models = []
     scores = []
     for i, accuracy in enumerate(ACCURACY):
@@ -112,9 +101,13 @@ def _calibrated(
         up, down = _logistic(x, y_up), _logistic(x, y_down)
         score = _curve(up, x) - _curve(down, x)
         scores.append(score)
-        models.append(PlantedModel(accuracy, up, down, fit_line(score, gross)))
+        models.append(PlantedModel(accuracy, up, down, _line(score, gross, when)))
     pool = np.mean(np.stack(scores), axis=0)
-    return tuple(models), fit_line(pool, gross)
+    return tuple(models), _line(pool, gross, when)
+
+
+def _line(score: Float64Array, gross: Float64Array, when: Int64Array) -> EvLine:
+    return fit_line(score, gross, when) or EvLine(0.0, 0.0, 0.0, 0)
 
 
 def _views(signal: Float64Array, rng: np.random.Generator) -> Float64Array:

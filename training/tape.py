@@ -1,0 +1,190 @@
+"""The signal tape: one causal pass of the manager over the votes, then lines, votes, candidates.
+
+Everything in row t of the tape is known at the close of t. EV lines and exit slopes are refitted
+at block edges from rows whose labels (or exits) ended before the edge; from the end of training on
+they stay as the bundle freezes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agents.reinforcement.aggregating import AggregatingPool, PoolTape, run_pool
+from agents.reinforcement.settings import ReinforcementSettings
+from envs.core.rules.vote import ev_long
+from envs.core.series import MarketSeries
+from envs.core.settings import CoreSettings
+from envs.core.tape import EvLine, ExitSlope, SignalTape, VoteTable
+from envs.core.types import (
+    BoolArray,
+    Consensus,
+    EntryStyle,
+    ExitStrategy,
+    Float64Array,
+    Int64Array,
+)
+from envs.kernel.signal import exits_of, votes_of
+from envs.market.indicators import QUANTILE_MIN, WARMUP_BARS, rolling_quantile
+from envs.market.lines import fit_exit_slope, fit_line
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate rows of a tape in time order, and how long each exit would hold them.
+
+    Arrays (N,) and (N, 3): grid row, symbol, gross outcome per exit (ATRs), exit row per exit, and
+    ``overlap``: other candidate rows of the symbol whose holding period for that exit overlaps.
+    """
+
+    rows: Int64Array
+    symbols: Int64Array
+    gross: Float64Array
+    ends: Int64Array
+    overlap: Int64Array
+
+
+@dataclass(frozen=True)
+class Tape:
+    """A signal tape with what made it."""
+
+    signals: SignalTape
+    pool: PoolTape
+    pool_state: AggregatingPool
+    line: EvLine | None
+    slopes: tuple[ExitSlope | None, ...]
+    candidates: Candidates
+
+
+def make_tape(
+    data: MarketSeries,
+    votes: VoteTable,
+    settings: CoreSettings,
+    learning: ReinforcementSettings,
+    edges: Int64Array,
+    first_line: EvLine | None = None,
+    algorithm: str = "aa",
+) -> Tape:
+    """Run the manager over the votes and derive the signals.
+
+    Args:
+        edges: ascending grid rows at which lines and slopes are refitted; the last is the end of
+            training, after which they stay.
+        first_line: pool line until the first fit (planted votes bring one; real votes have none,
+            so there are no candidates before the first edge).
+    """
+    market = data.market
+    pool_state = AggregatingPool(learning, votes.horizon_bars, algorithm)
+    pool = run_pool(votes, pool_state)
+    score = pool.p_up - pool.p_down
+    atr_frac = market.atr_frac
+    ev = np.full(score.shape, np.nan)
+    line = first_line
+    bounds = [0, *[int(e) for e in edges], market.n_bars]
+    for k, (a, b) in enumerate(zip(bounds, bounds[1:], strict=False)):
+        if k > 0:
+            line = _fit_pool_line(market.close_ns, votes, score, a) or line
+        if line is not None:
+            slope = ev_long(line.b, line.se, 0.0, 1.0, 1.0)
+            ev[a:b] = slope * (score[a:b] - line.s_mean) * atr_frac[a:b]
+    slip = np.stack([np.asarray(x) for x in data.slip_next], axis=1)
+    post_only = settings.entry.style is EntryStyle.POST_ONLY
+    side, confidence, edge, level, reason = votes_of(
+        np.where(market.complete, ev, np.nan), votes.ev, votes.valid, slip, settings, post_only
+    )
+    candidate = _candidates(market.complete, market.valid, side, edge, level, settings)
+    found = _candidate_rows(data, settings, candidate, side)
+    slopes, fitted = _exit_slopes(data, found, ev, bounds, market.close_ns)
+    weights = np.repeat(pool.weights[:, None, :], market.n_symbols, axis=1)
+    signals = SignalTape(
+        side, score, pool.p_up, pool.p_down, np.nan_to_num(ev), confidence, edge, level, reason,
+        weights, np.ones_like(weights), candidate, slopes, votes.origin, algorithm,
+    )  # fmt: skip
+    return Tape(signals, pool, pool_state, line, fitted, found)
+
+
+def half_year_edges(close_ns: Int64Array, first: int, last: int) -> Int64Array:
+    """Rows every half year (183 days) from ``first`` to ``last``, which is always the last edge."""
+    half = 183 * 86_400 * 1_000_000_000
+    stamps = np.arange(int(close_ns[first]), int(close_ns[last]), half)
+    rows = np.searchsorted(close_ns, stamps[1:])
+    return np.unique(np.append(rows, last)).astype(np.int64)
+
+
+def fifth_edges(first: int, last: int) -> Int64Array:
+    """Rows at fifths of [first, last]; the last is ``last``."""
+    return np.asarray([first + (last - first) * k // 5 for k in range(1, 6)], dtype=np.int64)
+
+
+def overlaps(rows: Int64Array, ends: Int64Array) -> Int64Array:
+    """For intervals (row, end] of one symbol: how many others overlap each; ends >= rows."""
+    starts, stops = np.sort(rows), np.sort(ends)
+    begun = np.searchsorted(starts, ends, side="left")
+    over = np.searchsorted(stops, rows, side="right")
+    return np.asarray(np.maximum(begun - over - 1, 0), dtype=np.int64)
+
+
+def _fit_pool_line(close_ns: Int64Array, votes: VoteTable, score: Float64Array, edge: int) -> EvLine | None:
+    known = (votes.label_end >= 0) & (votes.label_end < edge)
+    known &= np.isfinite(score) & np.isfinite(votes.gross)
+    rows, symbols = np.nonzero(known)
+    return fit_line(score[rows, symbols], votes.gross[rows, symbols], close_ns[rows])
+
+
+def _candidates(
+    complete: BoolArray, valid: BoolArray, side: Any, edge: Float64Array, level: Any,
+    settings: CoreSettings,
+) -> BoolArray:
+    """The rule of spec 8.0: a side, consensus, and an edge worth a decision."""
+    rule = settings.signal
+    wanted = Consensus[rule.min_consensus.upper()]
+    worth = np.nan_to_num(edge) >= rule.min_edge
+    if rule.top > 0.0:
+        for s in range(edge.shape[1]):
+            mark = rolling_quantile(edge[:, s], WARMUP_BARS, 1.0 - rule.top, QUANTILE_MIN)
+            worth[:, s] |= np.nan_to_num(edge[:, s]) >= np.where(np.isnan(mark), np.inf, mark)
+    out = complete & (side != 0) & (level >= int(wanted)) & worth & (np.nan_to_num(edge) > 0.0)
+    following = np.zeros_like(valid)
+    following[:-1] = valid[1:]
+    return np.asarray(out & following)
+
+
+def _candidate_rows(
+    data: MarketSeries, settings: CoreSettings, candidate: BoolArray, side: Any
+) -> Candidates:
+    rows, symbols = np.nonzero(candidate)
+    gross = np.full((rows.size, 3), np.nan)
+    ends = np.full((rows.size, 3), -1, dtype=np.int64)
+    overlap = np.zeros((rows.size, 3), dtype=np.int64)
+    last = data.market.n_bars - 1
+    for s in range(data.market.n_symbols):
+        mine = symbols == s
+        own = rows[mine].astype(np.int64)
+        gross[mine], ends[mine] = exits_of(data, settings, s, own, side[own, s], last, False)
+        for e in ExitStrategy:
+            stop = np.maximum(ends[mine, e], own)
+            overlap[mine, e] = overlaps(own, stop)
+    return Candidates(rows.astype(np.int64), symbols.astype(np.int64), gross, ends, overlap)
+
+
+def _exit_slopes(
+    data: MarketSeries, found: Candidates, ev: Float64Array, bounds: list[int], close_ns: Int64Array
+) -> tuple[Float64Array, tuple[ExitSlope | None, ...]]:
+    """As-of exit slopes (T, 3, 3) per block, and the last ones fitted."""
+    out = np.full((data.market.n_bars, 3, 3), np.nan)
+    strength = np.abs(ev[found.rows, found.symbols]) / data.market.atr_frac[found.rows, found.symbols]
+    fitted: list[ExitSlope | None] = [None, None, None]
+    for a, b in zip(bounds[1:], bounds[2:], strict=False):
+        for e in ExitStrategy:
+            known = (found.ends[:, e] >= 0) & (found.ends[:, e] < a) & np.isfinite(found.gross[:, e])
+            known &= np.isfinite(strength)
+            slope = fit_exit_slope(
+                strength[known], found.gross[known, e], close_ns[found.rows[known]]
+            )
+            fitted[e] = slope or fitted[e]
+            current = fitted[e]
+            if current is not None:
+                out[a:b, e] = (current.b, current.se, current.q)
+    return out, tuple(fitted)
