@@ -1,0 +1,1 @@
+"""Agents: what decides sizes and what weighs the models."""

@@ -1,0 +1,1 @@
+"""The four forecasting models, their labels, cross-fitting and calibration."""

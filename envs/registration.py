@@ -1,4 +1,9 @@
-"""Registered ids; ``gymnasium.make`` finds them through the package's entry point."""
+"""Registered ids: importing this module registers them (``gymnasium.register_envs`` likewise).
+
+gymnasium dropped the discovery of installed packages in its version 1.0, so one import is needed:
+``import envs`` after gymnasium, ``import envs.registration`` at any time, or the module named in
+the id: ``gymnasium.make("envs.registration:QuantumTrader/Sizing-v0")``.
+"""
 
 from __future__ import annotations
 
@@ -48,3 +53,6 @@ def make_weights(**kwargs: Any) -> Any:
     from envs.weights_env import WeightsEnv
 
     return WeightsEnv(**kwargs)
+
+
+register()

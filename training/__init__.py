@@ -1,0 +1,1 @@
+"""Programs that train and evaluate, and the modules they stand on."""

@@ -12,9 +12,10 @@ from agents.protocol import SizingAgent
 from envs.core.actions import ActionPreset
 from envs.core.decide import Desk, DecisionView, decide
 from envs.core.hooks import HookChain
+from envs.core.rules.exits import stop_atr
 from envs.core.rules.reward import LOG_GROWTH, R_MULTIPLE, SHAPED, decision_reward
 from envs.core.rules.rounding import from_units
-from envs.core.rules.exits import stop_atr
+from envs.core.rules.state import N_STATES
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
@@ -63,7 +64,8 @@ class PolicyRun:
     ``reward`` (N,) decision reward per candidate of the period (0 where nothing was opened),
     ``executed`` (N,) a position was opened, ``decided`` (N,) the agent was asked. ``equity`` per
     bar from the first row on, quote. ``actions`` (A,) counts of chosen actions, ``states`` (300,)
-    counts of decided states.
+    counts of decided states; ``row_states`` (300,) of every candidate row seen, decided or not.
+    ``action_reward`` (A,) mean reward of each action over the rows with alternatives (masked 0).
     """
 
     name: str
@@ -73,6 +75,8 @@ class PolicyRun:
     equity: Float64Array
     actions: Int64Array
     states: Int64Array
+    row_states: Int64Array
+    action_reward: Float64Array
     trades: list[ClosedTrade] = field(default_factory=list)
     ruined: bool = False
 
@@ -137,7 +141,8 @@ class _Episode:
         self.out = PolicyRun(
             agent.name, np.zeros(sim.n), np.zeros(sim.n, dtype=np.bool_),
             np.zeros(sim.n, dtype=np.bool_), np.zeros(p.last - p.first + 1),
-            np.zeros(p.preset.n, dtype=np.int64), np.zeros(300, dtype=np.int64),
+            np.zeros(p.preset.n, dtype=np.int64), np.zeros(N_STATES, dtype=np.int64),
+            np.zeros(N_STATES, dtype=np.int64), np.zeros(p.preset.n),
         )  # fmt: skip
         self.waiting: list[tuple[int, int, Decision, Alternatives]] = []
         self.unfinished: dict[int, list[tuple[int, Resolved, float]]] = {}
@@ -159,6 +164,7 @@ class _Episode:
         at = world.row - p.first
         self.out.equity[at:] = world.account.equity_quote()
         self.out.ruined = world.ruined
+        self.out.action_reward /= max(1, self.sequence)
         self._learn_due(2**62)
         for s in list(self.unfinished):
             self._bootstrap_from(s, None)
@@ -175,6 +181,7 @@ class _Episode:
             if blocked and self.counterfactual is None:
                 continue
             view = desk.view(s)
+            self.out.row_states[view.context.state] += 1
             if self.bootstrap and s in self.unfinished:
                 self._bootstrap_from(s, view)
             decision = decide(view, self.agent, self.sim._chain, self.rng)
@@ -199,6 +206,7 @@ class _Episode:
         got = Alternatives(reward, net, end, self.sim._overlap[place])
         heapq.heappush(self.waiting, (due, self.sequence, decision, got))
         self.sequence += 1
+        self.out.action_reward += np.nan_to_num(reward)
 
     def _learn_due(self, row: int) -> None:
         while self.waiting and self.waiting[0][0] <= row:

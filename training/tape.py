@@ -66,6 +66,8 @@ def make_tape(
     edges: Int64Array,
     first_line: EvLine | None = None,
     algorithm: str = "aa",
+    pool_state: AggregatingPool | None = None,
+    first_slopes: tuple[ExitSlope | None, ...] = (None, None, None),
 ) -> Tape:
     """Run the manager over the votes and derive the signals.
 
@@ -74,9 +76,11 @@ def make_tape(
             training, after which they stay.
         first_line: pool line until the first fit (planted votes bring one; real votes have none,
             so there are no candidates before the first edge).
+        pool_state: state to continue from (a bundle's), else a fresh pool; it is not changed.
+        first_slopes: exit slopes until the first fit.
     """
     market = data.market
-    pool_state = AggregatingPool(learning, votes.horizon_bars, algorithm)
+    pool_state = (pool_state or AggregatingPool(learning, votes.horizon_bars, algorithm)).copy()
     pool = run_pool(votes, pool_state)
     score = pool.p_up - pool.p_down
     atr_frac = market.atr_frac
@@ -96,7 +100,7 @@ def make_tape(
     )
     candidate = _candidates(market.complete, market.valid, side, edge, level, settings)
     found = _candidate_rows(data, settings, candidate, side)
-    slopes, fitted = _exit_slopes(data, found, ev, bounds, market.close_ns)
+    slopes, fitted = _exit_slopes(data, found, ev, bounds, market.close_ns, first_slopes)
     weights = np.repeat(pool.weights[:, None, :], market.n_symbols, axis=1)
     signals = SignalTape(
         side, score, pool.p_up, pool.p_down, np.nan_to_num(ev), confidence, edge, level, reason,
@@ -170,12 +174,14 @@ def _candidate_rows(
 
 
 def _exit_slopes(
-    data: MarketSeries, found: Candidates, ev: Float64Array, bounds: list[int], close_ns: Int64Array
+    data: MarketSeries, found: Candidates, ev: Float64Array, bounds: list[int],
+    close_ns: Int64Array, first: tuple[ExitSlope | None, ...],
 ) -> tuple[Float64Array, tuple[ExitSlope | None, ...]]:
     """As-of exit slopes (T, 3, 3) per block, and the last ones fitted."""
     out = np.full((data.market.n_bars, 3, 3), np.nan)
     strength = np.abs(ev[found.rows, found.symbols]) / data.market.atr_frac[found.rows, found.symbols]
-    fitted: list[ExitSlope | None] = [None, None, None]
+    fitted: list[ExitSlope | None] = list(first)
+    _fill(out[: bounds[1]], fitted)
     for a, b in zip(bounds[1:], bounds[2:], strict=False):
         for e in ExitStrategy:
             known = (found.ends[:, e] >= 0) & (found.ends[:, e] < a) & np.isfinite(found.gross[:, e])
@@ -184,7 +190,11 @@ def _exit_slopes(
                 strength[known], found.gross[known, e], close_ns[found.rows[known]]
             )
             fitted[e] = slope or fitted[e]
-            current = fitted[e]
-            if current is not None:
-                out[a:b, e] = (current.b, current.se, current.q)
+        _fill(out[a:b], fitted)
     return out, tuple(fitted)
+
+
+def _fill(block: Float64Array, slopes: list[ExitSlope | None]) -> None:
+    for e, slope in enumerate(slopes):
+        if slope is not None:
+            block[:, e] = (slope.b, slope.se, slope.q)

@@ -1,0 +1,1 @@
+"""The reinforcement manager: weights and calibration of the four models."""

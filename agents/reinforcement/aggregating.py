@@ -66,6 +66,36 @@ class AggregatingPool:
             )
         return out[0], out[1]
 
+    def copy(self) -> AggregatingPool:
+        """Independent copy."""
+        out = AggregatingPool.__new__(AggregatingPool)
+        out.eta, out.share = self.eta, self.share
+        out.platt, out.bars = self.platt.copy(), self.bars.copy()
+        out.posterior = self.posterior.copy()
+        out._experts, out._losses = np.zeros(pool.N_EXPERTS), np.zeros(pool.N_EXPERTS)
+        return out
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON-able state."""
+        return {
+            "eta": self.eta,
+            "share": self.share,
+            "platt": self.platt.tolist(),
+            "bars": self.bars.tolist(),
+            "posterior": self.posterior.tolist(),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> AggregatingPool:
+        """Rebuild what ``state_dict`` wrote."""
+        out = cls.__new__(cls)
+        out.eta, out.share = float(state["eta"]), float(state["share"])
+        out.platt = np.asarray(state["platt"], dtype=np.float64)
+        out.bars = np.asarray(state["bars"], dtype=np.float64)
+        out.posterior = np.asarray(state["posterior"], dtype=np.float64)
+        out._experts, out._losses = np.zeros(pool.N_EXPERTS), np.zeros(pool.N_EXPERTS)
+        return out
+
     def weights(self) -> Float64Array:
         """Displayed model weights (4,)."""
         out = np.zeros(pool.N_MODELS)

@@ -1,0 +1,1 @@
+"""The tabular sizing agent, its learners, and Kelly."""

@@ -35,7 +35,7 @@ class CounterfactualAgent:
             passing over the same bars again is no new evidence.
     """
 
-    name = "table"
+    name: str = "table"
 
     def __init__(
         self, preset: ActionPreset, settings: SizingSettings, planned_passes: int = 1

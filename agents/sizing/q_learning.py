@@ -31,7 +31,7 @@ class QLearningAgent:
     ``rng`` decides which of two tables double Q updates; it belongs to the checkpoint.
     """
 
-    name = "classic"
+    name: str = "classic"
 
     def __init__(self, preset: ActionPreset, settings: SizingSettings, seed: int = 0) -> None:
         self.preset, self.settings = preset, settings

@@ -1,0 +1,1 @@
+"""One file for each model behind the Forecaster protocol."""

@@ -1,0 +1,1 @@
+"""The rules of the trading world, pure: standard library and NumPy only."""

@@ -1,0 +1,1 @@
+"""The rules compiled: loops and memory, no rule of its own."""

@@ -1,0 +1,1 @@
+"""What the market offers: validated bars, features, regimes, the built-in market."""

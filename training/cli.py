@@ -1,0 +1,38 @@
+"""Command-line plumbing of the training programs: exit codes and the cache of computed votes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from envs.core.errors import FixInput
+from runtime.settings_cli import EXIT_FIX_INPUT
+
+EXIT_INTERRUPTED = 130
+
+
+def cache_folder() -> Path:
+    """Where computed votes are kept between runs."""
+    base = os.environ.get("QT_CACHE_DIR")
+    return Path(base) if base else Path.home() / ".cache" / "quantum-trader"
+
+
+def run_program(work: Callable[[Console], None]) -> int:
+    """Run a program's body; what the operator must fix becomes exit code 2, Ctrl-C 130."""
+    console = Console()
+    try:
+        work(console)
+    except FixInput as error:
+        sys.stderr.write(f"error: {error}\n")
+        return EXIT_FIX_INPUT
+    except OSError as error:
+        sys.stderr.write(f"error: {error.strerror or error}: {error.filename or ''}\n")
+        return EXIT_FIX_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: repeat the command with --resume to continue\n")
+        return EXIT_INTERRUPTED
+    return 0

@@ -1,0 +1,159 @@
+"""The final table and its plain words: terminal (rich), JSON and Markdown from one evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from envs.core.types import SizingRegime
+from training.evaluation import Direction, Evaluation, Row
+
+_AXES = {
+    "regime": tuple(r.name.lower() for r in SizingRegime if r >= 0),
+    "confidence": ("very_low", "low", "medium", "high", "very_high"),
+    "exposure": ("light", "moderate", "heavy", "max"),
+    "performance": ("bad", "neutral", "good"),
+}
+_HEAD = (
+    "policy", "bps/cand.", "agent minus it (95 %)", "months needed", "log growth", "max DD",
+    "trades", "fees", "slippage", "funding", "liq.",
+)  # fmt: skip
+
+
+def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
+    """Print the table of policies, the direction statistic and the verdicts in words."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for i, name in enumerate(_HEAD):
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
+    for row in result.rows:
+        style = "bold green" if row.name == "agent" else None
+        table.add_row(*_cells(row), style=style)
+    console.print(table)
+    console.print(
+        f"{result.candidates} candidates over {result.months:.1f} months; the agent "
+        f"({result.agent}) opened a position in {100 * result.traded_share:.1f} % of its decisions. "
+        f"Buy and hold: log growth {result.buy_and_hold:+.3f}."
+    )
+    print_direction(console, result.direction)
+    for line in verdicts(result):
+        console.print(line)
+
+
+def print_direction(console: Console, rows: Sequence[Direction]) -> None:
+    """Direction statistic per exit and confidence bin."""
+    table = Table(
+        title="Direction: (this side - opposite side)/2, bps of notional, free of drift and cost",
+        title_justify="left", header_style="bold",
+    )  # fmt: skip
+    for name in ("exit", "confidence", "candidates", "mean", "95 %"):
+        table.add_column(name, justify="left" if name == "exit" else "right")
+    for d in rows:
+        if d.n == 0:
+            continue
+        high = "" if d.high == float("inf") else f"{d.high:g}"
+        table.add_row(
+            d.exit, f"[{d.low:g}, {high})".replace("[", r"\["), str(d.n), f"{d.value.mean:+.1f}",
+            f"{d.value.low:+.1f} .. {d.value.high:+.1f}",
+        )
+    console.print(table)
+
+
+def print_occupancy(console: Console, shares: dict[str, list[float]], title: str) -> None:
+    """Share of rows in every value of every state axis."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    table.add_column("axis")
+    table.add_column("share of candidates in each value")
+    for axis, values in shares.items():
+        named = ", ".join(
+            f"{n} {100 * v:.1f} %" for n, v in zip(_AXES[axis], values, strict=True)
+        )
+        table.add_row(axis, named)
+    console.print(table)
+
+
+def verdicts(result: Evaluation) -> list[str]:
+    """One plain sentence per baseline: what the interval allows to say."""
+    out = []
+    for row in result.rows:
+        if row.versus is None or row.name.startswith("agent"):
+            continue
+        v = row.versus
+        span = f"{1e4 * v.mean:+.2f} bps a candidate [{1e4 * v.low:+.2f}, {1e4 * v.high:+.2f}]"
+        if v.low > 0.0:
+            out.append(f"The agent beats {row.name}: {span}.")
+        elif v.high < 0.0:
+            out.append(f"The agent is WORSE than {row.name}: {span}.")
+        else:
+            wait = f"{row.months_needed:.0f}" if isfinite(row.months_needed) else "unbounded"
+            out.append(
+                f"The agent does not beat {row.name}: {span}; about {wait} months like these would "
+                "be needed to tell the difference from zero."
+            )
+    return out
+
+
+def to_json(result: Evaluation) -> dict[str, Any]:
+    """Plain dictionary for metrics.json; what is not finite becomes null."""
+    body = {
+        "agent": result.agent,
+        "months": result.months,
+        "candidates": result.candidates,
+        "traded_share": result.traded_share,
+        "buy_and_hold_log_growth": result.buy_and_hold,
+        "policies": [asdict(r) for r in result.rows],
+        "direction": [asdict(d) for d in result.direction],
+        "constant_actions_mean_reward": result.constants,
+        "verdicts": verdicts(result),
+    }
+    return dict(_finite(body))
+
+
+def to_markdown(result: Evaluation) -> str:
+    """The table of policies in Markdown."""
+    lines = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
+    lines += ["| " + " | ".join(_cells(row)) + " |" for row in result.rows]
+    lines += ["", *[f"- {v}" for v in verdicts(result)], ""]
+    lines += ["| exit | confidence | candidates | mean bps | 95 % |", "|---|---|---|---|---|"]
+    for d in result.direction:
+        if d.n:
+            lines.append(
+                f"| {d.exit} | [{d.low:g}, {d.high:g}) | {d.n} | {d.value.mean:+.1f} | "
+                f"{d.value.low:+.1f} .. {d.value.high:+.1f} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row) -> list[str]:
+    versus = "-"
+    if row.versus is not None:
+        v = row.versus
+        versus = f"{1e4 * v.mean:+.2f} [{1e4 * v.low:+.2f}, {1e4 * v.high:+.2f}]"
+    wait = f"{row.months_needed:.0f}" if isfinite(row.months_needed) else "-"
+    return [
+        row.name + (" (ruined)" if row.ruined else ""),
+        f"{1e4 * row.mean_reward:+.2f}",
+        versus,
+        wait,
+        f"{row.log_growth:+.3f}",
+        f"{100 * row.max_drawdown:.1f} %",
+        str(row.trades),
+        f"{row.costs.fees:,.0f}",
+        f"{row.costs.slippage:,.0f}",
+        f"{row.costs.funding:+,.0f}",
+        str(row.liquidations),
+    ]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value
