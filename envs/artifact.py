@@ -179,11 +179,7 @@ def save_artifact(
 
 
 def load_artifact(
-    path: Path | str,
-    *,
-    schema_name: str,
-    max_version: int,
-    feature_schema_hash: str | None = None,
+    path: Path | str, *, schema_name: str, max_version: int, feature_schema_hash: str | None = None
 ) -> Artifact:
     """Read and verify an artifact, migrated to ``max_version``.
 

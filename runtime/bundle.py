@@ -89,9 +89,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{path}: bundle version: expected at most {BUNDLE_VERSION}, found {version}"
         )
     files = manifest["files"]
-    present = {
-        str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p != path
-    }
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p != path}
     for name in sorted(set(files) - present):
         raise RefusedArtifact(f"{folder / name}: missing from the bundle")
     for name in sorted(present - set(files)):

@@ -47,9 +47,7 @@ def test_the_rules_notice_a_breach(root: Path, tmp_path: Path) -> None:
         assert breach in done.stdout, done.stdout
 
 
-def test_the_core_loads_no_heavy_library(
-    root: Path, record_testsuite_property: object
-) -> None:
+def test_the_core_loads_no_heavy_library(root: Path, record_testsuite_property: object) -> None:
     done = subprocess.run(
         [sys.executable, "-c", CORE], cwd=root, capture_output=True, text=True, check=True
     )
@@ -68,3 +66,13 @@ def test_settings_load_no_heavy_library(root: Path, module: str) -> None:
     )
     heavy = {"torch", "pandas", "gymnasium", "numba", "ccxt", "sklearn"}
     assert heavy.isdisjoint(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("code", ["import gymnasium, envs", "import envs.registration, gymnasium"])
+def test_importing_the_package_registers_its_environments(root: Path, code: str) -> None:
+    code += "; print(*sorted(k for k in gymnasium.registry if k.startswith('QuantumTrader/')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    names = ("Sizing", "SizingTabular", "Trading", "Weights")
+    assert done.stdout.split() == [f"QuantumTrader/{name}-v0" for name in names]

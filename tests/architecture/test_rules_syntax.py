@@ -1,4 +1,4 @@
-"""Rules are written in the subset that Python and compiled code evaluate alike (spec 0, Numbers)."""
+"""Rules keep to the subset that Python and compiled code evaluate alike (spec 0, Numbers)."""
 
 from __future__ import annotations
 

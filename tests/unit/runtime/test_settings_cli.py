@@ -81,6 +81,5 @@ def test_a_refusal_ends_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert end.value.code == 2
     said = capsys.readouterr().err
     assert said == (
-        "error: RL_SIZING_PRESET = 'huge' (command line): "
-        "must be one of classic, overview, full\n"
+        "error: RL_SIZING_PRESET = 'huge' (command line): must be one of classic, overview, full\n"
     )

@@ -1,0 +1,71 @@
+"""What every forecaster is: fitted on a dataset, asked for probabilities, saved in a safe format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from envs.core.market_data import MarketData
+from envs.core.types import BoolArray, Float64Array, Int64Array
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Market columns and labels a forecaster reads.
+
+    ``classes`` (T, S) 2 LONG, 1 HOLD, 0 SHORT, NaN unknown. ``cost`` (T, S) round-trip cost of a
+    market entry as a fraction. ``log_close`` (T, S) natural log of the close, NaN where invalid.
+    """
+
+    market: MarketData
+    classes: Float64Array
+    cost: Float64Array
+    log_close: Float64Array
+    horizon: int
+
+
+@dataclass(frozen=True)
+class RawVotes:
+    """Uncalibrated probabilities (N,) that the long and the short side are net profitable.
+
+    NaN where the forecaster abstains.
+    """
+
+    up: Float64Array
+    down: Float64Array
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """One of the four models. ``predict`` never looks beyond the rows it is asked about."""
+
+    name: str
+
+    def fit(self, data: Dataset, train: BoolArray, seed: int) -> None:
+        """Fit on the rows (T, S) marked in ``train``."""
+        ...
+
+    def predict(self, data: Dataset, rows: Int64Array, symbols: Int64Array) -> RawVotes:
+        """Vote on rows; a row with a NaN in a required column abstains."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model in its library's own safe format."""
+        ...
+
+    def load(self, folder: Path, feature_hash: str) -> None:
+        """Read what ``save`` wrote; RefusedArtifact when the feature hash differs."""
+        ...
+
+
+def dataset_of(
+    market: MarketData, classes: Float64Array, horizon: int, taker: float, slip: Float64Array
+) -> Dataset:
+    """Assemble a dataset; ``slip`` (T, S) is the slippage fraction known at each close."""
+    ticks = np.array([float(i.tick) for i in market.instruments])
+    price = np.where(market.valid, market.close_ticks, 1) * ticks
+    log_close = np.where(market.valid, np.log(price), np.nan)
+    return Dataset(market, classes, 2.0 * (taker + slip), log_close, horizon)
