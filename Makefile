@@ -19,9 +19,11 @@ setup: $(STAMP)  ## build .venv with everything pinned
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, $(PYTHON) is {v[0]}.{v[1]}")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { $(PYTHON) -m venv --clear --without-pip $(VENV) \
+		&& $(PYTHON) -m pip --python $(BIN)/python install -q pip; }
 	$(BIN)/python -m pip install -q -c constraints.txt torch==2.13.0
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -c 'import lightgbm' || { echo "LightGBM needs the system's OpenMP library (Debian: libgomp1, macOS: libomp)" >&2; exit 2; }
 	@touch $@
 
 train: $(STAMP)  ## train and evaluate a sizing agent on the built-in market
@@ -41,7 +43,7 @@ format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff format $(CODE)
 
 bench: $(STAMP)  ## run the benchmarks
-	@for f in benchmarks/bench_*.py; do echo "$$f"; $(BIN)/python $$f $(ARGS) || exit 1; done
+	@for f in benchmarks/bench_*.py; do test -e "$$f" || continue; echo "$$f"; $(BIN)/python $$f $(ARGS) || exit 1; done
 
 docs: $(STAMP)  ## write docs/settings.md and .env.example anew from the code
 	$(BIN)/python -m runtime.settings_docs

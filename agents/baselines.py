@@ -3,67 +3,43 @@
 from __future__ import annotations
 
 from collections import deque
+from hashlib import blake2b
 
 import numpy as np
 
+from agents.learned import LearnedIds
+from agents.policy import Policy
 from agents.protocol import AgentState
-from agents.settings import KellySettings, SizingSettings
+from agents.settings import KellySettings
+from agents.sizing.ev_kelly import EvKelly
 from agents.sizing.kelly import kelly_used
-from agents.sizing.prior import exit_moments
 from envs.core.actions import ActionPreset
+from envs.core.errors import FixSettings
 from envs.core.rules.exits import stop_atr
-from envs.core.trade import (
-    ClosedTrade,
-    ResolvedDecision,
-    SizingChoice,
-    SizingContext,
-    no_propensities,
-)
-from envs.core.types import ExitStrategy, Float64Array
+from envs.core.trade import ClosedTrade, ResolvedDecision, SizingChoice, SizingContext
+from envs.core.types import BoolArray, ExitStrategy, Float64Array
+
+__all__ = [
+    "Constant", "EvKelly", "FixedLargest", "FractionalKelly", "RandomPolicy", "Skip",
+    "best_constant", "fixed_1x",
+]  # fmt: skip
 
 _KELLY_WINDOW = 100
 
 
-class Baseline:
-    """A policy without memory; subclasses say which action."""
-
-    def __init__(self, name: str, preset: ActionPreset) -> None:
-        self.name, self.preset = name, preset
-
-    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
-        """Choose; a wish that is masked becomes skip (or the smallest action without skip)."""
-        index = self.choose(context, rng)
-        if index is None or not context.mask[index]:
-            skip = self.preset.skip_index
-            index = skip if skip is not None else int(np.flatnonzero(context.mask)[0])
-        return SizingChoice(index, no_propensities(self.preset.n, index))
-
-    def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
-        """Index wished for, None for skip."""
-        return None
-
-    def learn_one(self, resolved: ResolvedDecision) -> None:
-        """Baselines learn nothing."""
-
-    def state_dict(self) -> AgentState:
-        """Only the name."""
-        return {"schema": "baseline", "name": self.name}, {}
-
-    def load_state_dict(self, state: AgentState) -> None:
-        """Nothing to restore."""
-
-
-class Skip(Baseline):
+class Skip(Policy):
     """Never trades."""
 
     def __init__(self, preset: ActionPreset) -> None:
         super().__init__("skip", preset)
 
 
-class Constant(Baseline):
+class Constant(Policy):
     """Always the same action."""
 
     def __init__(self, preset: ActionPreset, index: int, name: str | None = None) -> None:
+        if not 0 <= index < preset.n:
+            raise FixSettings(f"constant: preset {preset.name} has no action {index}")
         super().__init__(name or f"constant {preset.label(index)}", preset)
         self.index = index
 
@@ -72,14 +48,12 @@ class Constant(Baseline):
         return self.index
 
 
-class FixedLargest(Baseline):
+class FixedLargest(Policy):
     """The largest unmasked balanced action."""
 
     def __init__(self, preset: ActionPreset) -> None:
         super().__init__("fixed largest", preset)
-        self._balanced = np.asarray(
-            [a.size > 0.0 and a.exit is ExitStrategy.BALANCED for a in preset.actions]
-        )
+        self._balanced = _balanced(preset)
 
     def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
         """Largest notional among the allowed balanced actions."""
@@ -89,73 +63,63 @@ class FixedLargest(Baseline):
         return int(np.argmax(np.where(allowed, context.notional_frac, -1.0)))
 
 
-class RandomPolicy(Baseline):
-    """Trades with a probability, then uniformly over the unmasked trading actions."""
+class RandomPolicy(Policy):
+    """Trades with a probability, then uniformly over the unmasked trading actions.
+
+    With the share of candidates that another policy trades it is random at the same turnover.
+    Without a generator the draw is seeded from the context, so deciding stays pure.
+    """
 
     def __init__(self, preset: ActionPreset, trade_probability: float, seed: int) -> None:
+        if not 0.0 <= trade_probability <= 1.0:
+            raise FixSettings(
+                f"random policy: trade probability: expected 0 to 1, found {trade_probability}"
+            )
         super().__init__("random", preset)
         self.trade_probability = trade_probability
         self._seed = seed
         self._trading = np.asarray([a.size > 0.0 for a in preset.actions])
 
-    def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
-        """Random action; drawn from the context so that deciding stays pure."""
-        bits = np.frombuffer(context.notional_frac.tobytes()[-8:], dtype=np.uint64)[0]
-        draw = rng or np.random.default_rng([self._seed, int(bits % 2**32), int(context.ev * 1e12)])
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        """Draw an action; propensities are those of the draw."""
+        draw = rng if rng is not None else np.random.default_rng([self._seed, _seed_of(context)])
         allowed = np.flatnonzero(context.mask & self._trading)
-        if allowed.size == 0 or draw.random() >= self.trade_probability:
-            return None
-        return int(draw.choice(allowed))
+        propensities = np.zeros(self.preset.n)
+        rest = self.preset.skip_index
+        rest = rest if rest is not None else int(np.flatnonzero(context.mask)[0])
+        trade = self.trade_probability if allowed.size else 0.0
+        if allowed.size:
+            propensities[allowed] = trade / allowed.size
+        propensities[rest] += 1.0 - trade
+        index = rest
+        if draw.random() < trade:
+            index = int(draw.choice(allowed))
+        return SizingChoice(index, propensities)
 
 
-class EvKelly(Baseline):
-    """One expected-value slope per exit and half Kelly, no table (spec 8.3)."""
+class FractionalKelly(Policy):
+    """Balanced exit, sized so that the loss at the stop is the Kelly fraction of equity (spec 7).
 
-    def __init__(self, preset: ActionPreset, settings: SizingSettings) -> None:
-        super().__init__("ev_kelly", preset)
-        self._settings = settings
-        self._exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
-        self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
-
-    def scores(self, context: SizingContext) -> Float64Array:
-        """``f*mu - f^2*m2/(2*lambda)``; 0 for skip, -inf masked or without a line."""
-        mu, m2, known = exit_moments(context, self._settings.ev_z)
-        f, e = context.notional_frac, self._exits
-        score = f * mu[e] - f * f * m2[e] / (2.0 * self._settings.kelly_fraction)
-        score = np.where(f == 0.0, 0.0, np.where(known[e], score, -np.inf))
-        return np.asarray(np.where(context.mask, score, -np.inf))
-
-    def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
-        """Best positive score; ties to the smaller notional at risk."""
-        scores = self.scores(context)
-        top = float(scores.max())
-        if top <= 0.0:
-            return None
-        tied = np.flatnonzero(scores == top)
-        return int(tied[int(np.argmin(context.notional_frac[tied] * self._stops[tied]))])
-
-
-class FractionalKelly(Baseline):
-    """Balanced exit, sized so that the loss at the stop is the Kelly fraction of equity.
-
-    Learns only the net R of its own last 100 closed trades; below 20 trades it plays fixed 1x.
+    Learns the net R of its own last 100 closed trades, each once; below ``min_trades`` of them it
+    plays fixed 1x, and without an edge among them it skips. It invents no history, so once it
+    skips it learns nothing more.
     """
 
     def __init__(self, preset: ActionPreset, settings: KellySettings) -> None:
         super().__init__("fractional kelly", preset)
         self._kelly = settings
         self._net_r: deque[float] = deque(maxlen=_KELLY_WINDOW)
-        self._balanced = np.asarray(
-            [a.size > 0.0 and a.exit is ExitStrategy.BALANCED for a in preset.actions]
-        )
+        self._learned = LearnedIds()
+        self._balanced = _balanced(preset)
         self._first = preset.index_of(1.0, 1, ExitStrategy.BALANCED)
+        self._stop = stop_atr(int(ExitStrategy.BALANCED))
 
     def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
-        """Action whose loss at the stop is nearest below the Kelly fraction."""
+        """Action whose loss at the stop, costs included, is nearest below the Kelly fraction."""
         used = kelly_used(tuple(self._net_r), self._kelly)
         if used is None:
             return self._first
-        loss = context.notional_frac * (1.5 * context.atr_frac + context.round_trip)
+        loss = context.notional_frac * (self._stop * context.atr_frac + context.round_trip)
         allowed = context.mask & self._balanced & (loss <= used)
         if used <= 0.0 or not allowed.any():
             return None
@@ -163,5 +127,54 @@ class FractionalKelly(Baseline):
 
     def learn_one(self, resolved: ResolvedDecision) -> None:
         """Remember a closed trade's net R."""
-        if isinstance(resolved.outcome, ClosedTrade):
+        if isinstance(resolved.outcome, ClosedTrade) and self._learned.add(resolved.id):
             self._net_r.append(resolved.outcome.r_net)
+
+    def state_dict(self) -> AgentState:
+        """Window of net R and learned ids."""
+        values, _ = super().state_dict()
+        arrays = {"net_r": np.asarray(self._net_r), "learned": self._learned.to_array()}
+        return values, arrays
+
+    def load_state_dict(self, state: AgentState) -> None:
+        """Restore the window and the ids."""
+        super().load_state_dict(state)
+        learned = LearnedIds()
+        learned.load_array(state[1]["learned"])
+        self._learned = learned
+        self._net_r = deque(state[1]["net_r"].tolist(), maxlen=_KELLY_WINDOW)
+
+
+def fixed_1x(preset: ActionPreset) -> Constant:
+    """The whole plan at leverage 1 with the balanced exit."""
+    return Constant(preset, preset.index_of(1.0, 1, ExitStrategy.BALANCED), "fixed 1x")
+
+
+def best_constant(preset: ActionPreset, mean_reward: Float64Array) -> Constant:
+    """The action with the highest mean decision reward over the training period's alternatives.
+
+    Args:
+        preset: the action grid.
+        mean_reward: (A,) mean over the rows, masked rows counted as 0.
+
+    Raises:
+        FixSettings: One mean per action is needed.
+    """
+    if mean_reward.shape != (preset.n,):
+        raise FixSettings(
+            f"best constant: preset {preset.name} has {preset.n} actions, found means of shape "
+            f"{mean_reward.shape}"
+        )
+    best = int(np.argmax(mean_reward))
+    return Constant(preset, best, f"best constant ({preset.label(best)})")
+
+
+def _seed_of(context: SizingContext) -> int:
+    seen = np.concatenate(
+        [context.notional_frac, [context.ev, context.round_trip, context.atr_frac, context.state]]
+    )
+    return int.from_bytes(blake2b(seen.tobytes(), digest_size=8).digest())
+
+
+def _balanced(preset: ActionPreset) -> BoolArray:
+    return np.asarray([a.size > 0.0 and a.exit is ExitStrategy.BALANCED for a in preset.actions])

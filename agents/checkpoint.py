@@ -1,30 +1,51 @@
-"""Saving and loading sizing agents in the artifact envelope."""
+"""Saving and loading sizing agents in the artifact envelope (spec 15)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from agents.protocol import SizingAgent
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
+from agents.sizing.ev_kelly import EvKelly
 from agents.sizing.q_learning import QLearningAgent
 from envs.artifact import load_artifact, save_artifact
-from envs.core.actions import preset
-from envs.core.errors import RefusedArtifact
+from envs.core.actions import ActionPreset, preset
+from envs.core.errors import FixInput, FixSettings, RefusedArtifact
 
 SCHEMA_NAME = "sizing-agent"
 SCHEMA_VERSION = 1
+_MAKERS: dict[str, Callable[[ActionPreset, SizingSettings], SizingAgent]] = {
+    "table": CounterfactualAgent,
+    "classic": QLearningAgent,
+    "ev_kelly": EvKelly,
+}
+_KINDS: dict[type, str] = {
+    CounterfactualAgent: "table",
+    QLearningAgent: "classic",
+    EvKelly: "ev_kelly",
+}
 
 
 def save_agent(
     path: Path, agent: SizingAgent, *, settings: SizingSettings, created_ns: int = 0,
     config_hash: str = "", feature_schema_hash: str = "", extra: dict[str, Any] | None = None,
-) -> None:
-    """Write an agent's state with the settings it was trained under."""
+) -> None:  # fmt: skip
+    """Write an agent's state with the settings it was trained under.
+
+    Raises:
+        FixInput: The agent is of a kind that cannot be rebuilt from a file.
+    """
+    kind = _KINDS.get(type(agent))
+    if kind is None:
+        known = ", ".join(_MAKERS)
+        raise FixInput(f"{path}: cannot save a {type(agent).__name__}: only {known}")
     values, arrays = agent.state_dict()
     payload = {
-        "agent": agent.name,
+        "agent": kind,
         "preset": agent.preset.name,
         "settings": {k: list(v) if isinstance(v, tuple) else v for k, v in vars(settings).items()},
         "state": values,
@@ -38,25 +59,46 @@ def save_agent(
 
 
 def load_agent(
-    path: Path, *, feature_schema_hash: str | None = None, expected_preset: str | None = None
-) -> tuple[SizingAgent, dict[str, Any]]:
+    path: Path, *, feature_schema_hash: str | None = None, expected_preset: str | None = None,
+    config_hash: str | None = None,
+) -> tuple[SizingAgent, dict[str, Any]]:  # fmt: skip
     """Rebuild an agent from its file; returns it and the ``extra`` it was saved with.
 
     Raises:
-        RefusedArtifact: Damaged file, other features, or another preset than expected.
+        RefusedArtifact: Damaged file, other features or configuration, or another preset than
+            expected; names the file, what was expected and what was found.
     """
     artifact = load_artifact(
         path, schema_name=SCHEMA_NAME, max_version=SCHEMA_VERSION,
         feature_schema_hash=feature_schema_hash,
     )  # fmt: skip
+    if config_hash is not None and artifact.config_hash != config_hash:
+        raise RefusedArtifact(
+            f"{path}: config hash: expected {config_hash}, found {artifact.config_hash}"
+        )
     payload = artifact.payload
-    stored = dict(payload["settings"])
-    stored["shrink_k"] = tuple(stored["shrink_k"])
-    settings = SizingSettings(**stored)
-    grid = preset(expected_preset or payload["preset"])
-    makers = {"table": CounterfactualAgent, "classic": QLearningAgent}
-    if payload["agent"] not in makers:
-        raise RefusedArtifact(f"{path}: unknown agent {payload['agent']!r}")
-    agent: SizingAgent = makers[payload["agent"]](grid, settings)
-    agent.load_state_dict((payload["state"], artifact.arrays))
+    if payload.get("agent") not in _MAKERS:
+        raise RefusedArtifact(
+            f"{path}: agent: expected one of {', '.join(_MAKERS)}, found {payload.get('agent')!r}"
+        )
+    try:
+        grid = preset(expected_preset or payload["preset"])
+        agent = _MAKERS[payload["agent"]](grid, stored_settings(payload["settings"]))
+        agent.load_state_dict((payload["state"], artifact.arrays))
+    except (RefusedArtifact, FixSettings) as error:
+        raise RefusedArtifact(f"{path}: {error}") from error
     return agent, payload["extra"]
+
+
+def stored_settings(stored: Mapping[str, Any]) -> SizingSettings:
+    """Settings as they were saved.
+
+    Raises:
+        RefusedArtifact: A field is missing or unknown; nothing is filled in silently.
+    """
+    expected = {f.name for f in fields(SizingSettings)}
+    if set(stored) != expected:
+        wrong = sorted(set(stored) ^ expected)
+        raise RefusedArtifact(f"sizing settings: missing or unknown fields {', '.join(wrong)}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    return SizingSettings(**values)

@@ -27,6 +27,10 @@ class SizingAgent(Protocol):
         """Learn one resolved decision; the same (id, part) again is ignored."""
         ...
 
+    def digest(self) -> str:
+        """SHA-256 of what was learned: equal learning, equal digest."""
+        ...
+
     def state_dict(self) -> AgentState:
         """JSON-able values and arrays that determine the agent fully."""
         ...

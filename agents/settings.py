@@ -12,19 +12,31 @@ class SizingSettings:
     """Learner, preset, reward and their parameters."""
 
     preset: str = setting(
-        "full", "RL_SIZING_PRESET", "classic, overview, full", "action grid",
+        "full",
+        "RL_SIZING_PRESET",
+        "classic, overview, full",
+        "action grid",
         choices=("classic", "overview", "full"),
     )
     learner: str = setting(
-        "counterfactual", "RL_SIZING_LEARNER", "counterfactual, classic", "learning rule",
+        "counterfactual",
+        "RL_SIZING_LEARNER",
+        "counterfactual, classic",
+        "learning rule",
         choices=("counterfactual", "classic"),
     )
     agent: str = setting(
-        "auto", "RL_SIZING_AGENT", "auto, table, ev_kelly", "what the bundle ships",
+        "auto",
+        "RL_SIZING_AGENT",
+        "auto, table, ev_kelly",
+        "what the bundle ships",
         choices=("auto", "table", "ev_kelly"),
     )
     reward: str = setting(
-        "log_growth", "RL_SIZING_REWARD", "log_growth, r_multiple, shaped", "decision reward",
+        "log_growth",
+        "RL_SIZING_REWARD",
+        "log_growth, r_multiple, shaped",
+        "decision reward",
         choices=("log_growth", "r_multiple", "shaped"),
     )
     epsilon: float = setting(
@@ -34,14 +46,20 @@ class SizingSettings:
         0.0003, "RL_SIZING_MIN_STEP", "frac", "smallest step of the means", ge=0.0, le=1.0
     )
     shrink_k: tuple[float, float, float] = setting(
-        (1000.0, 100.0, 30.0), "RL_SIZING_SHRINK_K", "effective decisions",
-        "shrinkage of cell, (regime, confidence) and regime", ge=0.0,
+        (1000.0, 100.0, 30.0),
+        "RL_SIZING_SHRINK_K",
+        "effective decisions",
+        "shrinkage of cell, (regime, confidence) and regime",
+        ge=0.0,
     )
     lcb_z: float = setting(
         1.0, "RL_SIZING_LCB_Z", "standard errors", "lower confidence bound", ge=0.0, le=10.0
     )
     prior: str = setting(
-        "ev_line", "RL_SIZING_PRIOR", "ev_line, none", "prior of the table",
+        "ev_line",
+        "RL_SIZING_PRIOR",
+        "ev_line, none",
+        "prior of the table",
         choices=("ev_line", "none"),
     )
     ev_z: float = setting(
@@ -52,20 +70,33 @@ class SizingSettings:
     )
     alpha: float = setting(0.15, "RL_SIZING_ALPHA", "(0,1]", "classic: step size", gt=0.0, le=1.0)
     discount: float = setting(
-        0.95, "RL_SIZING_DISCOUNT", "[0,1)", "classic: discount (counterfactual uses 0)",
-        ge=0.0, lt=1.0,
+        0.95,
+        "RL_SIZING_DISCOUNT",
+        "[0,1)",
+        "classic: discount (counterfactual uses 0)",
+        ge=0.0,
+        lt=1.0,
     )
     q0: float = setting(0.0, "RL_SIZING_Q0", "reward", "classic: optimistic start")
     step: str = setting(
-        "constant", "RL_SIZING_STEP", "constant, visit", "classic: step size rule",
+        "constant",
+        "RL_SIZING_STEP",
+        "constant, visit",
+        "classic: step size rule",
         choices=("constant", "visit"),
     )
     algorithm: str = setting(
-        "q", "RL_SIZING_ALGORITHM", "q, double, expected_sarsa", "classic: update target",
+        "q",
+        "RL_SIZING_ALGORITHM",
+        "q, double, expected_sarsa",
+        "classic: update target",
         choices=("q", "double", "expected_sarsa"),
     )
     exploration: str = setting(
-        "epsilon", "RL_SIZING_EXPLORATION", "epsilon, ucb, thompson, none", "classic: exploration",
+        "epsilon",
+        "RL_SIZING_EXPLORATION",
+        "epsilon, ucb, thompson, none",
+        "classic: exploration",
         choices=("epsilon", "ucb", "thompson", "none"),
     )
     ucb_c: float = setting(0.5, "RL_SIZING_UCB_C", "reward", "classic: UCB width", ge=0.0)

@@ -256,3 +256,18 @@ def _table(work: _Work, labels: Labels, horizon: int) -> VoteTable:
     )  # fmt: skip
 
 
+
+
+def votes_of_bundle(market: MarketData, core: CoreSettings, fitted: Fitted) -> VoteTable:
+    """Votes of frozen models, calibrators and lines for every bar of a market.
+
+    Out of sample only after the span the models were fitted on: the caller sees to that.
+    """
+    data, labels = prepare_data(market, core)
+    work = _empty(market)
+    for m, name in enumerate(MODEL_NAMES):
+        if name in fitted.models:
+            _vote(data, fitted.models[name], m, market.complete, work)
+            up, down = fitted.calibrators[name]
+            _apply(market, work, m, market.complete, up, down, fitted.lines[m])
+    return _table(work, labels, core.signal.horizon_bars)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from dataclasses import asdict
@@ -126,3 +127,22 @@ def load_fitted(
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def load_bundle_models(folder: Path, settings: EnsembleSettings, feature_hash: str) -> Fitted:
+    """Models, calibrators and lines of a bundle folder (verified by its manifest before).
+
+    Raises:
+        RefusedArtifact: The bundle was made on planted votes and has no models.
+    """
+    from ensemble.crossfit import Fitted
+
+    calibrators = json.loads((folder / "calibrators.json").read_text(encoding="utf-8"))
+    if not calibrators:
+        raise RefusedArtifact(
+            f"{folder}: was trained on planted votes and holds no models; it can only be "
+            "evaluated with --data synthetic"
+        )
+    lines = json.loads((folder / "ev_lines.json").read_text(encoding="utf-8"))
+    payload = {"models": list(calibrators), "calibrators": calibrators, "lines": lines["models"]}
+    return load_fitted(folder / "models", payload, settings, feature_hash, Fitted())

@@ -170,7 +170,7 @@ def save_artifact(
     with writer_lock(path):
         if held:
             _write_arrays(path, blob, envelope["arrays_sha256"])
-        if path.exists():
+        if _arrays_wanted(path) is not None:
             atomic_write_bytes(previous(path), path.read_bytes())
         atomic_write_bytes(path, _render(envelope))
         if not held and _npz_path(path).exists():
@@ -241,13 +241,19 @@ def _write_arrays(path: Path, blob: bytes, sha256: str) -> None:
         found = file_digest(target)
         if found == sha256:
             return
-        try:
-            wanted = _envelope(path)["arrays_sha256"]
-        except RefusedArtifact:
-            wanted = found
-        if found == wanted:
+        # A damaged file must not push the intact one before it out of ``.prev``.
+        wanted = _arrays_wanted(path)
+        if found == (_arrays_wanted(previous(path)) if wanted is None else wanted):
             replace_durably(target, previous(target))
     atomic_write_bytes(target, blob)
+
+
+def _arrays_wanted(path: Path) -> str | None:
+    """Checksum of the arrays an intact file names ("" without arrays), None for a damaged one."""
+    try:
+        return str(_envelope(path)["arrays_sha256"])
+    except RefusedArtifact:
+        return None
 
 
 def _envelope(path: Path) -> dict[str, Any]:

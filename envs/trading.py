@@ -27,6 +27,7 @@ from envs.core.trade import (
     no_propensities,
 )
 from envs.core.world import Resolved, World
+from envs.kernel.counterfactual import Counterfactual, compiled_ladder
 from envs.observe import BOUND, observation_size, observe
 
 CandidateMode = Literal["signals", "all"]
@@ -84,7 +85,7 @@ class TradingEnv(gym.Env[Any, Any]):
         prepared: MarketSeries | None = None,
     ) -> None:
         if market is None or tape is None:
-            from envs.market.defaults import default_environment_data
+            from envs.defaults import default_environment_data
 
             market, tape, votes = default_environment_data()
         if candidates not in ("signals", "all"):
@@ -111,7 +112,9 @@ class TradingEnv(gym.Env[Any, Any]):
         super().reset(seed=seed)
         start, last = self._period(options or {})
         self.world = World(self.data, self.settings, start, last, keep_ledger=False)
-        self.desk = Desk(self.world, self.tape, self.preset, self.settings, self.votes)
+        self.desk = Desk(
+            self.world, self.tape, self.preset, self.settings, self.votes, compiled_ladder()
+        )
         self._queue: list[int] = self._present()
         self._resolved: list[Resolved] = []
         self._ended = False
@@ -142,8 +145,6 @@ class TradingEnv(gym.Env[Any, Any]):
         """
         if self.view is None:
             raise FixInput("counterfactuals() needs a present decision: call reset() first")
-        from envs.kernel.counterfactual import Counterfactual
-
         reward, net, end = Counterfactual(self.desk, 0).outcomes(self.view)
         return Alternatives(reward, net, end, np.zeros(3, dtype=np.int64))
 

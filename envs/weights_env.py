@@ -40,7 +40,7 @@ class WeightsEnv(gym.Env[Any, Any]):
         random_start: bool = False,
     ) -> None:
         if market is None or votes is None:
-            from envs.market.defaults import default_environment_data
+            from envs.defaults import default_environment_data
 
             market, _, votes = default_environment_data()
         if votes is None:

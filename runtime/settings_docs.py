@@ -59,7 +59,10 @@ def settings_table() -> str:
 
 def env_example() -> str:
     """Text of an example environment file: every variable with its default, commented out."""
-    lines = ["# Every variable with its default. Made from the code by `make docs`."]
+    lines = [
+        "# Every variable with its default. Made from the code by `make docs`.",
+        "# Copy to .env, uncomment what you change, and load it: set -a; . ./.env; set +a",
+    ]
     for table, group in groupby(variables(), key=lambda v: v.table):
         lines += ["", f"# {TITLES.get(table, table)}"]
         lines.extend(f"# {v.env}={render(v.default)}" for v in group if v.env)

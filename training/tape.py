@@ -20,14 +20,12 @@ from envs.core.settings import CoreSettings
 from envs.core.tape import EvLine, ExitSlope, SignalTape, VoteTable
 from envs.core.types import (
     BoolArray,
-    Consensus,
     EntryStyle,
     ExitStrategy,
     Float64Array,
     Int64Array,
 )
-from envs.kernel.signal import exits_of, votes_of
-from envs.market.indicators import QUANTILE_MIN, WARMUP_BARS, rolling_quantile
+from envs.kernel.signal import candidates_of, exits_of, votes_of
 from envs.market.lines import fit_exit_slope, fit_line
 
 
@@ -98,7 +96,7 @@ def make_tape(
     side, confidence, edge, level, reason = votes_of(
         np.where(market.complete, ev, np.nan), votes.ev, votes.valid, slip, settings, post_only
     )
-    candidate = _candidates(market.complete, market.valid, side, edge, level, settings)
+    candidate = candidates_of(market.complete, market.valid, side, edge, level, settings)
     found = _candidate_rows(data, settings, candidate, side)
     slopes, fitted = _exit_slopes(data, found, ev, bounds, market.close_ns, first_slopes)
     weights = np.repeat(pool.weights[:, None, :], market.n_symbols, axis=1)
@@ -135,24 +133,6 @@ def _fit_pool_line(close_ns: Int64Array, votes: VoteTable, score: Float64Array, 
     known &= np.isfinite(score) & np.isfinite(votes.gross)
     rows, symbols = np.nonzero(known)
     return fit_line(score[rows, symbols], votes.gross[rows, symbols], close_ns[rows])
-
-
-def _candidates(
-    complete: BoolArray, valid: BoolArray, side: Any, edge: Float64Array, level: Any,
-    settings: CoreSettings,
-) -> BoolArray:
-    """The rule of spec 8.0: a side, consensus, and an edge worth a decision."""
-    rule = settings.signal
-    wanted = Consensus[rule.min_consensus.upper()]
-    worth = np.nan_to_num(edge) >= rule.min_edge
-    if rule.top > 0.0:
-        for s in range(edge.shape[1]):
-            mark = rolling_quantile(edge[:, s], WARMUP_BARS, 1.0 - rule.top, QUANTILE_MIN)
-            worth[:, s] |= np.nan_to_num(edge[:, s]) >= np.where(np.isnan(mark), np.inf, mark)
-    out = complete & (side != 0) & (level >= int(wanted)) & worth & (np.nan_to_num(edge) > 0.0)
-    following = np.zeros_like(valid)
-    following[:-1] = valid[1:]
-    return np.asarray(out & following)
 
 
 def _candidate_rows(

@@ -7,19 +7,19 @@ prior, scored by a lower confidence bound; without evidence there is no trade.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
+from agents.learned import LearnedIds
 from agents.protocol import AgentState
 from agents.settings import SizingSettings
 from agents.sizing.table_math import compiled
+from agents.sizing.tables import Tables, checked_tables, preset_mismatch, tables_digest
 from envs.core.actions import ActionPreset
-from envs.core.errors import RefusedArtifact
+from envs.core.errors import FixInput
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.state import N_STATES
-from envs.core.trade import ResolvedDecision, SizingChoice, SizingContext
-from envs.core.types import Float64Array
+from envs.core.trade import ResolvedDecision, SizingChoice, SizingContext, no_propensities
+from envs.core.types import BoolArray, Float64Array
 
 _TABLES = ("raw", "eff", "mean", "msq", "all_raw", "all_mean", "all_msq")
 SCHEMA = "counterfactual-table"
@@ -40,6 +40,8 @@ class CounterfactualAgent:
     def __init__(
         self, preset: ActionPreset, settings: SizingSettings, planned_passes: int = 1
     ) -> None:
+        if planned_passes < 1:
+            raise FixInput(f"planned passes: expected at least 1, found {planned_passes}")
         self.preset, self.settings = preset, settings
         self.planned_passes = planned_passes
         shape = (3, N_STATES, preset.n)
@@ -49,27 +51,29 @@ class CounterfactualAgent:
         self.all_msq = np.zeros(preset.n)
         self.exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
-        self._learned: set[tuple[str, int]] = set()
+        self._learned = LearnedIds()
 
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         """Best action by score; with a generator, uniform over unmasked actions with epsilon."""
         best = self._best(context)
         n = self.preset.n
         if rng is None:
-            propensities = np.zeros(n)
-            propensities[best] = 1.0
-            return SizingChoice(best, propensities)
+            return SizingChoice(best, no_propensities(n, best))
         epsilon = self.settings.epsilon
-        allowed = context.mask / context.mask.sum()
-        propensities = epsilon * allowed
+        propensities = epsilon * (context.mask / np.count_nonzero(context.mask))
         propensities[best] += 1.0 - epsilon
         if rng.random() < epsilon:
             best = int(rng.choice(np.flatnonzero(context.mask)))
         return SizingChoice(best, propensities)
 
     def scores(self, context: SizingContext) -> Float64Array:
-        """Score of every action: -inf where masked or without evidence, 0 for skip."""
+        """Score of every action: -inf where masked or without evidence, 0 for skip.
+
+        Raises:
+            FixInput: The context belongs to another preset, or its state is not 0..299.
+        """
         s = self.settings
+        self._check(context, context.mask, "mask")
         _, score = compiled()
         k1, k2, k3 = s.shrink_k
         out = np.empty(self.preset.n)
@@ -84,19 +88,31 @@ class CounterfactualAgent:
     def learn_one(self, resolved: ResolvedDecision) -> None:
         """Update every action from the decision's alternatives; each (id, part) once.
 
-        A resolved decision without alternatives teaches nothing here.
+        A resolved decision without alternatives teaches nothing here and stays unlearned.
+
+        Raises:
+            FixInput: Another preset, a state outside 0..299, or an infinite reward; nothing is
+                learned then.
         """
-        if resolved.alternatives is None or resolved.id in self._learned:
+        alternatives, identity = resolved.alternatives, resolved.id
+        if alternatives is None or identity in self._learned:
             return
-        self._learned.add(resolved.id)
-        context, alternatives, s = resolved.decision.context, resolved.alternatives, self.settings
+        context, s = resolved.decision.context, self.settings
+        self._check(context, alternatives.reward, "alternatives")
         update, _ = compiled()
-        update(
+        bad = update(
             self.raw, self.eff, self.mean, self.msq, self.all_raw, self.all_mean, self.all_msq,
-            context.state, alternatives.reward, context.notional_frac, context.slopes, self.exits,
-            alternatives.overlap, context.ev, context.round_trip, context.atr_frac, s.ev_z,
-            s.prior == "ev_line", float(self.planned_passes), s.min_step,
+            context.state, alternatives.reward, context.mask, context.notional_frac,
+            context.slopes, self.exits, alternatives.overlap, context.ev, context.round_trip,
+            context.atr_frac, s.ev_z, s.prior == "ev_line", float(self.planned_passes), s.min_step,
         )  # fmt: skip
+        if bad >= 0:
+            raise FixInput(
+                f"decision {identity}: reward of {self.preset.label(bad)} is "
+                f"{alternatives.reward[bad]} with prior inputs ev {context.ev}, round trip "
+                f"{context.round_trip}, ATR {context.atr_frac}: not finite, not learned"
+            )
+        self._learned.add(identity)
 
     def begin_pass(self) -> None:
         """Forget which decisions were learned: the next planned pass repeats their ids."""
@@ -104,10 +120,7 @@ class CounterfactualAgent:
 
     def digest(self) -> str:
         """SHA-256 of the learned tables."""
-        h = hashlib.sha256()
-        for name in _TABLES:
-            h.update(getattr(self, name).tobytes())
-        return h.hexdigest()
+        return tables_digest(self._tables())
 
     def coverage(self) -> float:
         """Share of the table's cells with at least one row."""
@@ -119,37 +132,40 @@ class CounterfactualAgent:
             "schema": SCHEMA,
             "preset": self.preset.name,
             "planned_passes": self.planned_passes,
-            "learned": sorted([list(i) for i in self._learned]),
         }
-        return values, {name: getattr(self, name).copy() for name in _TABLES}
+        arrays = {name: table.copy() for name, table in self._tables().items()}
+        return values, {**arrays, "learned": self._learned.to_array()}
 
     def load_state_dict(self, state: AgentState) -> None:
-        """Restore tables and ids.
+        """Restore tables and ids; on refusal nothing has changed.
 
         Raises:
             RefusedArtifact: Another learner or preset; both shapes are named.
         """
-        values, arrays = state
-        if values.get("schema") != SCHEMA:
-            raise RefusedArtifact(f"expected a {SCHEMA}, found {values.get('schema')}")
-        for name in _TABLES:
-            mine, theirs = getattr(self, name).shape, arrays[name].shape
-            if mine != theirs:
-                raise RefusedArtifact(
-                    f"table {name}: preset {self.preset.name} needs shape {mine}, the file has "
-                    f"{theirs} (preset {values.get('preset')})"
-                )
-        for name in _TABLES:
-            setattr(self, name, arrays[name].astype(np.float64))
-        self.planned_passes = int(values["planned_passes"])
-        self._learned = {(str(i), int(p)) for i, p in values["learned"]}
+        tables = checked_tables(state, SCHEMA, self.preset.name, self._tables())
+        learned = LearnedIds()
+        learned.load_array(state[1]["learned"])
+        for name, table in tables.items():
+            setattr(self, name, table)
+        self.planned_passes = int(state[0]["planned_passes"])
+        self._learned = learned
+
+    def _tables(self) -> Tables:
+        return {name: getattr(self, name) for name in _TABLES}
+
+    def _check(self, context: SizingContext, array: Float64Array | BoolArray, what: str) -> None:
+        # The compiled loops do not check bounds.
+        if array.shape[0] != self.preset.n or context.notional_frac.shape[0] != self.preset.n:
+            raise FixInput(preset_mismatch(what, self.preset.n, array.shape))
+        if not 0 <= context.state < N_STATES:
+            raise FixInput(f"state: expected 0..{N_STATES - 1}, found {context.state}")
 
     def _best(self, context: SizingContext) -> int:
         """Highest score; ties: skip first, then the smaller notional at risk."""
         scores = self.scores(context)
         skip = self.preset.skip_index
         top = float(scores.max())
-        if skip is not None and top <= 0.0:
+        if skip is not None and not top > 0.0:
             return skip
         if top == -np.inf:
             return int(np.flatnonzero(context.mask)[0])

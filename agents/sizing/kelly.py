@@ -6,7 +6,7 @@ Sources: Kelly 1956; Busseti, Ryu, Boyd 2016 (risk-constrained Kelly).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import inf, log
 
 from agents.settings import KellySettings
 
@@ -16,6 +16,23 @@ def kelly_fraction(p: float, b: float) -> float:
     if b <= 0.0:
         return 0.0
     return (b * p - (1.0 - p)) / b
+
+
+def kelly_growth(p: float, b: float, f: float) -> float:
+    """Expected log growth per bet of a fraction ``f``; -inf where a loss takes everything."""
+    if f >= 1.0 or 1.0 + f * b <= 0.0:
+        return -inf
+    return p * log(1.0 + f * b) + (1.0 - p) * log(1.0 - f)
+
+
+def bet_shrinkage(sharpe: float, n: float) -> float:
+    """Factor on a bet whose edge was estimated from ``n`` outcomes: ``SR^2/(SR^2 + 1/n)``.
+
+    ``sharpe`` per outcome; 0 without outcomes. Source: Baker & McHale 2013, Gaussian case.
+    """
+    if n <= 0.0:
+        return 0.0
+    return sharpe * sharpe / (sharpe * sharpe + 1.0 / n)
 
 
 def shrunk_probability(wins: int, n: int, b: float, prior_trades: float) -> float:
@@ -39,7 +56,7 @@ def drawdown_fraction(net_r: Sequence[float], alpha: float, beta: float) -> floa
 
 
 def kelly_used(net_r: Sequence[float], settings: KellySettings) -> float | None:
-    """Risk fraction Kelly allows from closed trades' net R; None before enough trades, 0 no edge."""
+    """Risk fraction from closed trades' net R; None before enough of them, 0 without edge."""
     n = len(net_r)
     if n < settings.min_trades:
         return None

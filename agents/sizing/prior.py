@@ -1,32 +1,29 @@
-"""The expected-value prior of the sizing table, and the half-Kelly agent built on it alone.
+"""What an exit strategy is expected to earn before any own sample (spec 8.3).
 
-Source: specification 8.3. ``f`` is notional over equity, amounts are fractions; a missing line is
-NaN in the slopes.
+One slope per exit is needed because a position lives longer than the label whose expected value it
+was given. Moves are fractions of price.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from agents.sizing.table_math import has_line, net_move
 from envs.core.trade import SizingContext
-from envs.core.types import BoolArray, Float64Array, Int64Array
+from envs.core.types import BoolArray, Float64Array
 
 
-def exit_moments(context: SizingContext, ev_z: float) -> tuple[Float64Array, Float64Array, BoolArray]:
-    """Per exit strategy (3,): net expected move ``mu_e``, mean square ``m2_e``, line known."""
-    b, se, q = context.slopes[:, 0], context.slopes[:, 1], context.slopes[:, 2]
-    known = np.isfinite(b) & np.isfinite(se) & np.isfinite(q)
-    slope = np.maximum(0.0, np.where(known, b - ev_z * se, 0.0))
-    mu = np.where(known, slope * context.ev - context.round_trip, 0.0)
-    m2 = np.where(known, q * (context.atr_frac * context.atr_frac), 0.0)
-    return mu, m2, known
-
-
-def prior_value(
-    context: SizingContext, exits: Int64Array, ev_z: float
+def exit_moments(
+    context: SizingContext, ev_z: float
 ) -> tuple[Float64Array, Float64Array, BoolArray]:
-    """Value ``g0`` before any own sample, ``m2`` and whether a line exists, per action (A,)."""
-    mu, m2, known = exit_moments(context, ev_z)
-    f = context.notional_frac
-    g0 = f * mu[exits] - f * f * m2[exits] * 0.5
-    return g0, m2[exits], known[exits]
+    """Per exit strategy (3,): net expected move ``mu_e``, mean square ``m2_e``, line known.
+
+    Both are 0 for an exit without a line.
+    """
+    mu, m2, known = np.zeros(3), np.zeros(3), np.zeros(3, dtype=np.bool_)
+    for e, (b, se, q) in enumerate(context.slopes.tolist()):
+        if has_line(b, se, q):
+            known[e] = True
+            mu[e] = net_move(b, se, context.ev, context.round_trip, ev_z)
+            m2[e] = q * (context.atr_frac * context.atr_frac)
+    return mu, m2, known

@@ -6,23 +6,33 @@ SARSA); parameters from specification 8.3. A named comparison beside the counter
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
+from agents.learned import LearnedIds
 from agents.protocol import AgentState
 from agents.settings import SizingSettings
 from agents.sizing.exploration import behaviour
+from agents.sizing.tables import Tables, checked_tables, preset_mismatch, tables_digest
 from envs.core.actions import ActionPreset
-from envs.core.errors import RefusedArtifact
+from envs.core.errors import FixInput, RefusedArtifact
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.state import N_STATES
-from envs.core.trade import NextState, ResolvedDecision, SizingChoice, SizingContext
-from envs.core.types import BoolArray, Float64Array
+from envs.core.trade import (
+    NextState,
+    ResolvedDecision,
+    SizingChoice,
+    SizingContext,
+    no_propensities,
+)
+from envs.core.types import BoolArray, ExitStrategy, Float64Array
 
 SCHEMA = "q-table"
 _TABLES = ("q", "q2", "visits", "square")
 _COLD_SIZE = 0.5
+_COLD_LEVERAGE = 3
+_COLD_EXIT = ExitStrategy.BALANCED
+COLD_STATE = "COLD_STATE"
+"""Reason of a choice made in a state none of whose actions was ever tried."""
 
 
 class QLearningAgent:
@@ -40,17 +50,20 @@ class QLearningAgent:
         self.visits, self.square = np.zeros(shape), np.zeros(shape)
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
         self._rng = np.random.default_rng(seed)
-        self._learned: set[tuple[str, int]] = set()
+        self._learned = LearnedIds()
 
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
-        """Greedy without a generator, else the configured exploration."""
+        """Greedy without a generator, else the configured exploration.
+
+        Raises:
+            FixInput: The context belongs to another preset, or its state is not 0..299.
+        """
+        self._check(context)
         values = self.values(context.state)
         greedy = self._greedy(values, context)
         if rng is None:
-            propensities = np.zeros(self.preset.n)
-            propensities[greedy] = 1.0
-            cold = not self.visits[context.state].any()
-            return SizingChoice(greedy, propensities, "COLD_STATE" if cold else "")
+            reason = "" if self.visits[context.state].any() else COLD_STATE
+            return SizingChoice(greedy, no_propensities(self.preset.n, greedy), reason)
         return behaviour(
             self.settings, values, self.visits[context.state], self.square[context.state],
             context.mask, greedy, rng,
@@ -63,25 +76,34 @@ class QLearningAgent:
         return np.asarray(self.q[state].copy())
 
     def learn_one(self, resolved: ResolvedDecision) -> None:
-        """One update of the executed action; rows without one are ignored, each id once."""
-        decision = resolved.decision
-        if decision.chosen is None or resolved.id in self._learned:
+        """One update of the executed action, each (id, part) once.
+
+        Rows that were not executed (no action, or no outcome of it) teach nothing here.
+
+        Raises:
+            FixInput: A masked action, a reward that is not finite, or another preset; nothing is
+                learned then.
+        """
+        decision, identity = resolved.decision, resolved.id
+        if decision.chosen is None or resolved.outcome is None or identity in self._learned:
             return
-        if not np.isfinite(resolved.reward):
-            raise RefusedArtifact(f"decision {resolved.id}: reward is not finite; not learned")
-        self._learned.add(resolved.id)
+        self._check(decision.context)
         s, a = decision.context.state, decision.chosen
+        if not 0 <= a < self.preset.n or not decision.context.mask[a]:
+            raise FixInput(f"decision {identity}: action {a} was masked; not learned")
+        if not np.isfinite(resolved.reward):
+            raise FixInput(f"decision {identity}: reward is {resolved.reward}; not learned")
+        self._learned.add(identity)
         self.visits[s, a] += 1.0
-        step = self.settings.alpha
-        if self.settings.step == "visit":
-            step = max(0.01, float(self.visits[s, a] ** -0.77))
         table, other = self.q, self.q
         if self.settings.algorithm == "double":
             table, other = (self.q, self.q2) if self._rng.random() < 0.5 else (self.q2, self.q)
         target = resolved.reward + self._bootstrap(resolved.next, table, other)
         error = target - table[s, a]
+        step = step_size(self.settings, float(self.visits[s, a]))
         table[s, a] += step * error
-        self.square[s, a] += step * (error * error - self.square[s, a])
+        first = max(step, 1.0 / float(self.visits[s, a]))
+        self.square[s, a] += first * (error * error - self.square[s, a])
 
     def begin_pass(self) -> None:
         """Forget which decisions were learned: the next planned pass repeats their ids."""
@@ -89,10 +111,7 @@ class QLearningAgent:
 
     def digest(self) -> str:
         """SHA-256 of the learned tables."""
-        h = hashlib.sha256()
-        for name in _TABLES:
-            h.update(getattr(self, name).tobytes())
-        return h.hexdigest()
+        return tables_digest(self._tables())
 
     def coverage(self) -> float:
         """Share of cells ever updated."""
@@ -103,32 +122,40 @@ class QLearningAgent:
         values = {
             "schema": SCHEMA,
             "preset": self.preset.name,
-            "learned": sorted([list(i) for i in self._learned]),
             "rng": self._rng.bit_generator.state,
         }
-        return values, {name: getattr(self, name).copy() for name in _TABLES}
+        arrays = {name: table.copy() for name, table in self._tables().items()}
+        return values, {**arrays, "learned": self._learned.to_array()}
 
     def load_state_dict(self, state: AgentState) -> None:
-        """Restore.
+        """Restore; on refusal nothing has changed.
 
         Raises:
             RefusedArtifact: Another learner or preset; both shapes are named.
         """
-        values, arrays = state
-        if values.get("schema") != SCHEMA:
-            raise RefusedArtifact(f"expected a {SCHEMA}, found {values.get('schema')}")
-        for name in _TABLES:
-            if arrays[name].shape != self.q.shape:
-                raise RefusedArtifact(
-                    f"table {name}: preset {self.preset.name} needs shape {self.q.shape}, the file "
-                    f"has {arrays[name].shape} (preset {values.get('preset')})"
-                )
-        for name in _TABLES:
-            setattr(self, name, arrays[name].astype(np.float64))
-        self._rng.bit_generator.state = values["rng"]
-        self._learned = {(str(i), int(p)) for i, p in values["learned"]}
+        tables = checked_tables(state, SCHEMA, self.preset.name, self._tables())
+        learned = LearnedIds()
+        learned.load_array(state[1]["learned"])
+        try:
+            self._rng.bit_generator.state = state[0]["rng"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RefusedArtifact(f"{SCHEMA}: state of the generator: {error!r}") from error
+        for name, table in tables.items():
+            setattr(self, name, table)
+        self._learned = learned
 
-    def _bootstrap(self, following: NextState | None, table: Float64Array, other: Float64Array) -> float:
+    def _tables(self) -> Tables:
+        return {name: getattr(self, name) for name in _TABLES}
+
+    def _check(self, context: SizingContext) -> None:
+        if context.mask.shape[0] != self.preset.n:
+            raise FixInput(preset_mismatch("mask", self.preset.n, context.mask.shape))
+        if not 0 <= context.state < N_STATES:
+            raise FixInput(f"state: expected 0..{N_STATES - 1}, found {context.state}")
+
+    def _bootstrap(
+        self, following: NextState | None, table: Float64Array, other: Float64Array
+    ) -> float:
         if following is None or following.terminal or not following.mask.any():
             return 0.0
         own = np.where(following.mask, table[following.state], -np.inf)
@@ -162,7 +189,7 @@ class QLearningAgent:
         best, place = -1, (0.0, 0.0)
         for i in np.flatnonzero(context.mask).tolist():
             a = self.preset.actions[i]
-            if a.size <= 0.0 or a.leverage > 3 or int(a.exit) != 1:
+            if a.size <= 0.0 or a.leverage > _COLD_LEVERAGE or a.exit is not _COLD_EXIT:
                 continue
             order = (-abs(a.size - _COLD_SIZE), float(a.leverage))
             if best < 0 or order > place:
@@ -171,3 +198,10 @@ class QLearningAgent:
             return best
         skip = self.preset.skip_index
         return skip if skip is not None else int(np.flatnonzero(context.mask)[0])
+
+
+def step_size(settings: SizingSettings, visits: float) -> float:
+    """Constant alpha, or ``max(.01, n^-.77)`` of the cell's visits (this one included)."""
+    if settings.step == "visit":
+        return max(0.01, float(visits**-0.77))
+    return settings.alpha

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,11 @@ from envs.artifact import atomic_write_text
 from envs.core.errors import RefusedArtifact
 from envs.core.types import BoolArray, Float64Array, Int64Array
 
-_THREADS = 2
+
+
+def threads() -> int:
+    """Threads of one fit: OMP_NUMthreads(), else at most two; more would fight over the cores."""
+    return max(1, int(os.environ.get("OMP_NUMthreads()", min(2, os.cpu_count() or 1))))
 
 
 class _Booster:
@@ -91,13 +96,13 @@ class LightGbm(_Booster):
         params = {
             "objective": "multiclass", "num_class": 3, "learning_rate": 0.03, "num_leaves": 15,
             "min_data_in_leaf": 800, "feature_fraction": 0.3, "bagging_fraction": 0.5,
-            "bagging_freq": 1, "lambda_l2": 10.0, "verbose": -1, "num_threads": _THREADS,
+            "bagging_freq": 1, "lambda_l2": 10.0, "verbose": -1, "num_threads": threads(),
             "seed": seed, "deterministic": True, "force_row_wise": True,
         }  # fmt: skip
         return lightgbm.train(params, lightgbm.Dataset(x, y), self.rounds)
 
     def _probabilities(self, x: Float64Array) -> Float64Array:
-        return np.asarray(self._model.predict(x, num_threads=_THREADS))
+        return np.asarray(self._model.predict(x, num_threads=threads()))
 
     def _save(self, path: Path) -> None:
         atomic_write_text(path, self._model.model_to_string())
@@ -120,7 +125,7 @@ class XgBoost(_Booster):
         params = {
             "objective": "multi:softprob", "num_class": 3, "eta": 0.03, "max_depth": 4,
             "min_child_weight": 200.0, "colsample_bytree": 0.3, "subsample": 0.5, "lambda": 10.0,
-            "tree_method": "hist", "nthread": _THREADS, "seed": seed, "verbosity": 0,
+            "tree_method": "hist", "nthread": threads(), "seed": seed, "verbosity": 0,
         }  # fmt: skip
         return xgboost.train(params, xgboost.DMatrix(x, y), self.rounds)
 

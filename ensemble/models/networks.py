@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.models.boosters import threads
 from ensemble.protocol import Dataset, RawVotes
 from envs.artifact import atomic_write_text
 from envs.core.errors import RefusedArtifact
@@ -24,7 +25,6 @@ BATCH = 64
 _TRAIN_BATCH = 256
 _LEARNING_RATE = 1e-3
 _WEIGHT_DECAY = 1e-2
-_THREADS = 2
 _CLIP = 20.0
 EXOGENOUS = ("rsi", "adx", "funding_z_30d", "vol_24_168", "range_pos_24", "volume_ratio")
 
@@ -54,7 +54,7 @@ class QuantileNetwork:
         import torch
 
         _quiet()
-        torch.set_num_threads(_THREADS)
+        torch.set_num_threads(threads())
         target = scaled_target(data)
         rows, symbols = np.nonzero(train & self._usable(data) & np.isfinite(target))
         self.feature_hash = data.market.feature_hash
@@ -92,7 +92,7 @@ class QuantileNetwork:
                 f"{self.name}: fitted on features {self.feature_hash}, asked with "
                 f"{data.market.feature_hash}; retrain"
             )
-        torch.set_num_threads(_THREADS)
+        torch.set_num_threads(threads())
         up, down = np.full(rows.size, np.nan), np.full(rows.size, np.nan)
         known = np.flatnonzero(self._usable(data)[rows, symbols])
         for start in range(0, known.size, BATCH):

@@ -14,8 +14,9 @@ from envs.core.rules.vote import consensus, edge_confidence, hold_reason, model_
 from envs.core.rules.walk import Order, walk_alone
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
-from envs.core.types import BoolArray, Float64Array, Int8Array, Int64Array
+from envs.core.types import BoolArray, Consensus, Float64Array, Int8Array, Int64Array
 from envs.kernel.compile import compiled
+from envs.market.indicators import QUANTILE_MIN, WARMUP_BARS, rolling_quantile
 
 _WALK_QUOTE = 1_000_000.0
 
@@ -125,3 +126,21 @@ def exits_of(
         int(settings.entry.intrabar), fees, data.contracts[s], data.brackets[s], gross, ends,
     )
     return gross, ends
+
+
+def candidates_of(
+    complete: BoolArray, valid: BoolArray, side: Int8Array, edge: Float64Array, level: Int8Array,
+    settings: CoreSettings,
+) -> BoolArray:
+    """The rule of spec 8.0: a side, consensus, and an edge worth a decision."""
+    rule = settings.signal
+    wanted = Consensus[rule.min_consensus.upper()]
+    worth = np.nan_to_num(edge) >= rule.min_edge
+    if rule.top > 0.0:
+        for s in range(edge.shape[1]):
+            mark = rolling_quantile(edge[:, s], WARMUP_BARS, 1.0 - rule.top, QUANTILE_MIN)
+            worth[:, s] |= np.nan_to_num(edge[:, s]) >= np.where(np.isnan(mark), np.inf, mark)
+    out = complete & (side != 0) & (level >= int(wanted)) & worth & (np.nan_to_num(edge) > 0.0)
+    following = np.zeros_like(valid)
+    following[:-1] = valid[1:]
+    return np.asarray(out & following)

@@ -4,10 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.core.types import NS_PER_HOUR, BoolArray, Float64Array, Int64Array
+from envs.core.errors import FixData
+from envs.core.types import NS_PER_HOUR, NS_PER_SECOND, BoolArray, Float64Array, Int64Array
 
 EIGHT_HOURS_NS = 8 * NS_PER_HOUR
 HOLE_NS = 24 * NS_PER_HOUR
+LARGEST_RATE = 0.1
+"""No exchange charges a tenth of the notional at once: a rate above is a percentage by mistake."""
+
+_MINUTE_NS = 60 * NS_PER_SECOND
+
+
+def whole_minutes(stamps: Int64Array) -> Int64Array:
+    """Stamps without the exchange's jitter of milliseconds."""
+    return (stamps + _MINUTE_NS // 2) // _MINUTE_NS * _MINUTE_NS
+
+
+def check_funding(where: str, stamps: Int64Array, rates: Float64Array) -> None:
+    """Refuse funding that is not a sorted history of sensible rates.
+
+    Raises:
+        FixData: Repeated or unsorted stamps, a rate that is NaN or beyond +-10 %.
+    """
+    steps = np.diff(stamps)
+    found = [
+        (np.flatnonzero(steps == 0) + 1, "column timestamp: duplicate timestamp"),
+        (np.flatnonzero(steps < 0) + 1, "column timestamp: earlier than the row before"),
+        (np.flatnonzero(~np.isfinite(rates)), "column funding_rate is NaN or infinite"),
+        (
+            np.flatnonzero(np.abs(rates) > LARGEST_RATE),
+            "column funding_rate is beyond 10 %; give a fraction",
+        ),
+    ]
+    for rows, what in found:
+        if rows.size:
+            row = int(rows[0])
+            at = np.datetime64(int(stamps[row]) // NS_PER_SECOND, "s")
+            raise FixData(f"{where}: row {row} ({at}Z): {what}; mend or drop the row")
 
 
 def funding_columns(

@@ -72,6 +72,15 @@ def test_no_file_names_a_place_on_one_machine(path: Path) -> None:
     assert found is None, f"{name(path)} names {found and found.group()!r}"
 
 
+def test_the_core_knows_no_clock_no_chance_and_no_file() -> None:
+    outside = {"time", "datetime", "random", "secrets", "os", "pathlib", "socket", "asyncio", "io"}
+    found = {
+        name(path): imported(ast.parse(path.read_text(encoding="utf-8"))) & outside
+        for path in (ROOT / "envs" / "core").rglob("*.py")
+    }
+    assert {file: names for file, names in found.items() if names} == {}
+
+
 def test_no_training_file_hides_a_library() -> None:
     """``python training/x.py`` puts that folder first on the path."""
     installed = set(metadata.packages_distributions()) | set(sys.stdlib_module_names)

@@ -1,0 +1,66 @@
+"""Which resolved decisions an agent has already learned: exact, unbounded and small.
+
+A watermark in time would not do: outcomes resolve out of order, and a trade may stay open for any
+number of bars. Sixteen bytes of BLAKE2b an id are kept instead, 16 MB a million decisions, and
+they travel with the checkpoint, so a restart learns nothing twice.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.core.errors import RefusedArtifact
+
+UInt8Array = NDArray[np.uint8]
+_WIDTH = 16
+
+
+class LearnedIds:
+    """Set of (decision id, part)."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def __contains__(self, identity: tuple[str, int]) -> bool:
+        return _key(identity) in self._seen
+
+    def add(self, identity: tuple[str, int]) -> bool:
+        """Remember an id; False when it was known."""
+        key = _key(identity)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def clear(self) -> None:
+        """Forget all ids."""
+        self._seen.clear()
+
+    def to_array(self) -> UInt8Array:
+        """Return the ids as (N, 16) bytes, sorted: equal sets give equal arrays."""
+        joined = b"".join(sorted(self._seen))
+        return np.frombuffer(joined, dtype=np.uint8).reshape(-1, _WIDTH).copy()
+
+    def load_array(self, array: UInt8Array) -> None:
+        """Take the ids of ``to_array``.
+
+        Raises:
+            RefusedArtifact: The array has another shape or type; both are named.
+        """
+        if array.ndim != 2 or array.shape[1] != _WIDTH or array.dtype != np.uint8:
+            raise RefusedArtifact(
+                f"learned ids: expected uint8 of shape (N, {_WIDTH}), found {array.dtype} of shape "
+                f"{array.shape}"
+            )
+        blob = array.tobytes()
+        self._seen = {blob[i : i + _WIDTH] for i in range(0, len(blob), _WIDTH)}
+
+
+def _key(identity: tuple[str, int]) -> bytes:
+    return blake2b(f"{identity[1]}:{identity[0]}".encode(), digest_size=_WIDTH).digest()

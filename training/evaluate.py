@@ -1,0 +1,39 @@
+"""Evaluate a bundle on a period, beside every baseline; the bundle is verified first."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from rich.console import Console
+
+from runtime.settings_cli import add_arguments, settings_of
+from training.cli import run_program
+
+OPTIONS = ("data", "symbols", "timeframe", "start", "test_end", "funding", "seed")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Evaluate a bundle."""
+    parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True, help="bundle folder [path]")
+    parser.add_argument("--json", type=Path, default=None, help="also write the figures here [path]")
+    add_arguments(parser, OPTIONS)
+    args = parser.parse_args(argv)
+
+    def work(console: Console) -> None:
+        from training.bundle_evaluation import evaluate_bundle
+
+        if args.config is None:
+            args.config = str(args.bundle / "config.toml")
+        evaluate_bundle(args.bundle, settings_of(args), args, console)
+
+    return run_program(work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
