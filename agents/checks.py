@@ -16,6 +16,7 @@ from envs.core.errors import QuantumTraderError, RefusedArtifact
 from envs.core.rules.state import N_STATES
 from envs.core.trade import (
     Alternatives,
+    ClosedTrade,
     Decision,
     NextState,
     ResolvedDecision,
@@ -23,6 +24,7 @@ from envs.core.trade import (
     SizingContext,
     Skipped,
 )
+from envs.core.types import ExitReason
 
 MakeAgent = Callable[[ActionPreset], SizingAgent]
 _ROWS = 60
@@ -45,8 +47,8 @@ def check_agent(make: MakeAgent, preset_name: str = "full", seed: int = 0) -> No
     grid = preset(preset_name)
     rows = list(sample_rows(grid, _ROWS, seed))
     _check_shape(make(grid), grid)
-    _check_decisions(make, grid, rows, seed)
     _check_learning(make, grid, rows)
+    _check_decisions(make, grid, rows, seed)
     _check_state(make, grid, rows)
     _check_other_preset(make, grid, rows)
 
@@ -61,12 +63,13 @@ def sample_rows(grid: ActionPreset, n: int, seed: int) -> Iterator[ResolvedDecis
         decision = Decision(
             f"check:X:{k}", "X", k, 1, context, chosen, None, 0, 10**12, 10**12, 0.1, (), (), ()
         )
+        outcome = (
+            Skipped("CHECK") if chosen == grid.skip_index else _trade(k, float(reward[chosen]))
+        )
         nothing = np.zeros(grid.n, dtype=np.int64)
         alternatives = Alternatives(reward, nothing, nothing, np.array([2, 3, 5]))
         following = NextState(int(rng.integers(N_STATES)), context.mask.copy(), k % 7 == 0)
-        yield ResolvedDecision(
-            decision, Skipped("CHECK"), float(reward[chosen]), alternatives, following
-        )
+        yield ResolvedDecision(decision, outcome, float(reward[chosen]), alternatives, following)
 
 
 def sample_context(
@@ -87,6 +90,16 @@ def sample_context(
     return SizingContext(
         state, mask, notional, np.zeros(grid.n, dtype=np.bool_), ev,
         min(1.0, ev / 0.00156), 0.00156, 0.005 + 0.03 * float(rng.random()), slopes,
+    )  # fmt: skip
+
+
+def _trade(k: int, growth: float) -> ClosedTrade:
+    """Build a closed trade that returned ``growth`` of equity at a risk of one hundredth of it."""
+    net, equity = int(growth * 10**12), 10**12
+    return ClosedTrade(
+        f"check:X:{k}", "X", 1, k, k + 1, 100, 98, 1, 1, 1, (), ExitReason.TARGET, equity, equity,
+        net, 0, 0, 0, 0, net, equity // 100, equity, 100.0 * growth, 100.0 * growth, growth,
+        0.0, 0.0,
     )  # fmt: skip
 
 

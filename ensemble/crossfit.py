@@ -67,8 +67,13 @@ class _Work:
 
 
 def votes_for_run(
-    market: MarketData, core: CoreSettings, settings: EnsembleSettings, train_last: int, seed: int,
-    cache: Path, report: Report | None = None,
+    market: MarketData,
+    core: CoreSettings,
+    settings: EnsembleSettings,
+    train_last: int,
+    seed: int,
+    cache: Path,
+    report: Report | None = None,
 ) -> tuple[VoteTable, Fitted]:
     """Votes of the whole market: cross-fitted up to ``train_last``, by the bundle's models after.
 
@@ -125,8 +130,14 @@ def first_row(market: MarketData) -> int:
 
 
 def _run_fold(
-    data: Dataset, labels: Labels, settings: EnsembleSettings, names: list[str], fold: Fold,
-    before: list[Fold], work: _Work, seed: int,
+    data: Dataset,
+    labels: Labels,
+    settings: EnsembleSettings,
+    names: list[str],
+    fold: Fold,
+    before: list[Fold],
+    work: _Work,
+    seed: int,
 ) -> None:
     market = data.market
     train = purged(labels.end, market.complete, fold)
@@ -153,8 +164,14 @@ def _run_fold(
 
 
 def _calibration_votes(
-    data: Dataset, labels: Labels, settings: EnsembleSettings, name: str, m: int, fold: Fold,
-    work: _Work, seed: int,
+    data: Dataset,
+    labels: Labels,
+    settings: EnsembleSettings,
+    name: str,
+    m: int,
+    fold: Fold,
+    work: _Work,
+    seed: int,
 ) -> BoolArray:
     """Out-of-sample votes of the first block's last training fifth; returns their rows."""
     cut = fold.train_end - int(_CALIBRATION_SHARE * (fold.train_end - fold.first))
@@ -169,8 +186,15 @@ def _calibration_votes(
 
 
 def _bundle_models(
-    data: Dataset, labels: Labels, settings: EnsembleSettings, names: list[str], folds: list[Fold],
-    work: _Work, first: int, train_last: int, seed: int,
+    data: Dataset,
+    labels: Labels,
+    settings: EnsembleSettings,
+    names: list[str],
+    folds: list[Fold],
+    work: _Work,
+    first: int,
+    train_last: int,
+    seed: int,
 ) -> Fitted:
     """One fit on all labels that end an embargo before the end of training."""
     market = data.market
@@ -196,7 +220,11 @@ def _bundle_models(
 
 
 def _calibrate(
-    labels: Labels, settings: EnsembleSettings, market: MarketData, m: int, known: BoolArray,
+    labels: Labels,
+    settings: EnsembleSettings,
+    market: MarketData,
+    m: int,
+    known: BoolArray,
     work: _Work,
 ) -> tuple[Calibrator, Calibrator, EvLine | None]:
     ok = known & np.isfinite(work.raw_up[:, :, m]) & np.isfinite(labels.y_long)
@@ -220,7 +248,12 @@ def _vote(data: Dataset, model: Forecaster, m: int, wanted: BoolArray, work: _Wo
 
 
 def _apply(
-    market: MarketData, work: _Work, m: int, block: BoolArray, up: Calibrator, down: Calibrator,
+    market: MarketData,
+    work: _Work,
+    m: int,
+    block: BoolArray,
+    up: Calibrator,
+    down: Calibrator,
     line: EvLine | None,
 ) -> None:
     rows, symbols = np.nonzero(block)
@@ -254,8 +287,6 @@ def _table(work: _Work, labels: Labels, horizon: int) -> VoteTable:
         MODEL_NAMES, work.up, work.down, valid, work.ev, labels.y_long, labels.y_short,
         labels.gross, labels.end, "oos", horizon,
     )  # fmt: skip
-
-
 
 
 def votes_of_bundle(market: MarketData, core: CoreSettings, fitted: Fitted) -> VoteTable:

@@ -109,7 +109,11 @@ def load_votes(
 
 
 def load_fitted(
-    folder: Path, payload: dict[str, Any], settings: EnsembleSettings, feature_hash: str, into: Fitted
+    folder: Path,
+    payload: dict[str, Any],
+    settings: EnsembleSettings,
+    feature_hash: str,
+    into: Fitted,
 ) -> Fitted:
     """Read saved models, calibrators and lines into an empty ``Fitted``."""
     for name in payload["models"]:

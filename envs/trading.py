@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.core.actions import ActionPreset, preset
-from envs.core.decide import Desk, DecisionView, decide
+from envs.core.decide import DecisionView, Desk, decide
 from envs.core.errors import FixInput, InvalidAction
 from envs.core.hooks import HookChain
 from envs.core.market_data import MarketData
@@ -271,5 +271,3 @@ class TradingEnv(gym.Env[Any, Any]):
 def _resolved(r: Resolved) -> ResolvedDecision:
     reward = r.outcome.log_growth if isinstance(r.outcome, ClosedTrade) else 0.0
     return ResolvedDecision(r.decision, r.outcome, reward)
-
-

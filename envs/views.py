@@ -32,10 +32,14 @@ class SizingView(gym.Wrapper[Any, Any, Any, Any]):
         """
         value = np.asarray(action)
         if value.shape != () or value.dtype.kind not in "iu":
-            raise InvalidAction(f"action must be one integer below {self._base.preset.n}: {action!r}")
+            raise InvalidAction(
+                f"action must be one integer below {self._base.preset.n}: {action!r}"
+            )
         index = int(value)
         if not 0 <= index < self._base.preset.n:
-            raise InvalidAction(f"action must be one integer below {self._base.preset.n}: {action!r}")
+            raise InvalidAction(
+                f"action must be one integer below {self._base.preset.n}: {action!r}"
+            )
         view = self._base.view
         if index not in self._trading or view is None:
             return self._base.step(np.array([0, 0]))

@@ -102,7 +102,10 @@ def _write(folder: Path, parts: BundleParts) -> None:
         parts.save_models(folder / "models")
     sizing = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(settings.sizing).items()}
     save_agent(
-        folder / "sizing.json", parts.table, settings=settings.sizing, extra={"settings": sizing},
+        folder / "sizing.json",
+        parts.table,
+        settings=settings.sizing,
+        extra={"settings": sizing},
         **stamp,
     )
     save_artifact(
@@ -123,9 +126,7 @@ def _manifest(folder: Path, parts: BundleParts, config_hash: str) -> dict[str, A
     run, core = parts.settings.run, parts.settings.core
     choice = parts.choice
     files = {
-        str(p.relative_to(folder)): file_digest(p)
-        for p in sorted(folder.rglob("*"))
-        if p.is_file()
+        str(p.relative_to(folder)): file_digest(p) for p in sorted(folder.rglob("*")) if p.is_file()
     }
     return {
         "bundle_version": BUNDLE_VERSION,

@@ -93,9 +93,7 @@ def _market(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
     return market, votes_of_bundle(market, settings.core, fitted)
 
 
-def _first(
-    settings: Settings, args: argparse.Namespace, market: MarketData, bundle: Bundle
-) -> int:
+def _first(settings: Settings, args: argparse.Namespace, market: MarketData, bundle: Bundle) -> int:
     start = settings.run.start_ns if args.start is not None else None
     if start is None:
         text = bundle.manifest["spans"]["test_start"].removesuffix("Z")
@@ -107,5 +105,3 @@ def _first(
             f"{bundle.manifest['spans']['train_end']}: an evaluation there would flatter"
         )
     return max(first_row(market), market.row_at(start))
-
-

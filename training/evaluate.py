@@ -21,7 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     """Evaluate a bundle."""
     parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="bundle folder [path]")
-    parser.add_argument("--json", type=Path, default=None, help="also write the figures here [path]")
+    parser.add_argument(
+        "--json", type=Path, default=None, help="also write the figures here [path]"
+    )
     add_arguments(parser, OPTIONS)
     args = parser.parse_args(argv)
 

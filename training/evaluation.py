@@ -7,24 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agents.baselines import (
-    Constant,
-    EvKelly,
-    FixedLargest,
-    FractionalKelly,
-    RandomPolicy,
-    Skip,
-)
+from agents.baselines import Constant, EvKelly, FixedLargest, FractionalKelly, RandomPolicy, Skip
 from agents.protocol import SizingAgent
 from agents.settings import KellySettings, SizingSettings
 from envs.core.series import prepare
-from envs.core.types import (
-    NS_PER_DAY,
-    EntryStyle,
-    ExitStrategy,
-    Float64Array,
-    Int64Array,
-)
+from envs.core.types import NS_PER_DAY, EntryStyle, ExitStrategy, Float64Array, Int64Array
 from envs.kernel.signal import exits_of
 from training.scores import (
     MONTH_DAYS,
@@ -91,8 +78,12 @@ class Evaluation:
 
 
 def baselines(
-    period: Period, sizing: SizingSettings, kelly: KellySettings, best_constant: int | None,
-    turnover: float, seed: int,
+    period: Period,
+    sizing: SizingSettings,
+    kelly: KellySettings,
+    best_constant: int | None,
+    turnover: float,
+    seed: int,
 ) -> list[SizingAgent]:
     """Every policy that stands beside the agent."""
     preset = period.preset
@@ -112,8 +103,12 @@ def baselines(
 
 
 def evaluate(
-    period: Period, agent: SizingAgent, others: Sequence[SizingAgent], seed: int,
-    learning: SizingAgent | None = None, report: Report | None = None,
+    period: Period,
+    agent: SizingAgent,
+    others: Sequence[SizingAgent],
+    seed: int,
+    learning: SizingAgent | None = None,
+    report: Report | None = None,
 ) -> Evaluation:
     """Run the agent and the others over the period and compare them.
 
@@ -171,7 +166,12 @@ def occupancy(counts: Int64Array) -> dict[str, list[float]]:
     """Share of rows in every value of every state axis, from counts of the 300 states."""
     table = counts.reshape(5, 5, 4, 3).astype(np.float64)
     total = max(1.0, float(table.sum()))
-    axes = {"regime": (1, 2, 3), "confidence": (0, 2, 3), "exposure": (0, 1, 3), "performance": (0, 1, 2)}
+    axes = {
+        "regime": (1, 2, 3),
+        "confidence": (0, 2, 3),
+        "exposure": (0, 1, 3),
+        "performance": (0, 1, 2),
+    }
     return {name: (table.sum(axis=axis) / total).tolist() for name, axis in axes.items()}
 
 

@@ -133,7 +133,11 @@ def spans_of(market: MarketData, run: RunSettings, horizon: int) -> Spans:
     if train_end is not None:
         cut = market.row_at(train_end)
     embargo = max(
-        horizon, min(int(_EMBARGO_SHARE * (last - first)), _EMBARGO_MAX_DAYS * NS_PER_DAY // market.interval_ns)
+        horizon,
+        min(
+            int(_EMBARGO_SHARE * (last - first)),
+            _EMBARGO_MAX_DAYS * NS_PER_DAY // market.interval_ns,
+        ),
     )
     spans = Spans(first, cut - 1, cut + embargo, last)
     if spans.train_last - first < _MIN_TEST_BARS or last - spans.test_first < _MIN_TEST_BARS:

@@ -28,26 +28,14 @@ from envs.core.series import prepare
 from runtime.settings import Settings
 from training.bundle import BundleParts, write_bundle
 from training.evaluation import Evaluation, baselines, evaluate, occupancy
-from training.inputs import Inputs, load_inputs
 from training.files import write_json
+from training.inputs import Inputs, load_inputs
 from training.logs import RunLog
-from training.report import (
-    print_evaluation,
-    print_occupancy,
-    to_json,
-    to_markdown,
-)
+from training.report import print_evaluation, print_occupancy, to_json, to_markdown
 from training.runs import data_summary, open_run
 from training.scores import brier, calibration_error
 from training.simulate import Period, PolicyRun, Simulator
-from training.sizing import (
-    Choice,
-    TableAgent,
-    choose_agent,
-    copy_agent,
-    shipped_agent,
-    train,
-)
+from training.sizing import Choice, TableAgent, choose_agent, copy_agent, shipped_agent, train
 from training.tape import Tape, make_tape
 
 _CLASSIC_PASSES = 3
@@ -69,9 +57,7 @@ class _Stage:
         return out
 
 
-def run_main_job(
-    settings: Settings, command: Sequence[str], cache: Path, console: Console
-) -> Path:
+def run_main_job(settings: Settings, command: Sequence[str], cache: Path, console: Console) -> Path:
     """Run everything and return the run folder."""
     run = settings.run
     now = datetime.now(UTC)
@@ -143,7 +129,7 @@ def run_main_job(
 
 
 def _train(
-    settings: Settings, period: Period, folder: Path, log: RunLog, console: Console, stage: _Stage,
+    settings: Settings, period: Period, folder: Path, log: RunLog, console: Console, stage: _Stage
 ) -> tuple[TableAgent, PolicyRun | None]:
     run = settings.run
     episodes = run.episodes
@@ -175,8 +161,14 @@ def _train(
 
 
 def _evaluate(
-    settings: Settings, training: Period, held_out: Period, agent: TableAgent, last: PolicyRun,
-    choice: Choice, console: Console, stage: _Stage,
+    settings: Settings,
+    training: Period,
+    held_out: Period,
+    agent: TableAgent,
+    last: PolicyRun,
+    choice: Choice,
+    console: Console,
+    stage: _Stage,
 ) -> Evaluation:
     run = settings.run
     best = int(np.argmax(last.action_reward)) if last.action_reward.any() else None
@@ -190,14 +182,11 @@ def _evaluate(
         others.insert(0, agent)
     passes = min(_CLASSIC_PASSES, run.episodes)
     if settings.sizing.learner != "classic":
-        classic, _ = train(
-            training, settings.sizing, passes, run.seed, None, learner="classic"
-        )
+        classic, _ = train(training, settings.sizing, passes, run.seed, None, learner="classic")
         others.append(classic)
     learning = copy_agent(agent, held_out, settings.sizing)
     out: Evaluation = stage.run(
-        "held-out evaluation",
-        lambda: evaluate(held_out, shipped, others, run.seed, learning),
+        "held-out evaluation", lambda: evaluate(held_out, shipped, others, run.seed, learning)
     )
     return out
 
@@ -211,7 +200,10 @@ def _joint(settings: Settings, training: Period, agent: TableAgent) -> PolicyRun
 def signal_metrics(inputs: Inputs, tape: Tape) -> dict[str, Any]:
     """Brier score and calibration error of each model and the pool, training and held out."""
     votes, spans = inputs.votes, inputs.spans
-    parts = {"training": slice(spans.first, spans.train_last), "held_out": slice(spans.test_first, spans.test_last)}
+    parts = {
+        "training": slice(spans.first, spans.train_last),
+        "held_out": slice(spans.test_first, spans.test_last),
+    }
     out: dict[str, Any] = {}
     for part, rows in parts.items():
         y = votes.y_long[rows]
@@ -237,7 +229,11 @@ def _algorithm(settings: Settings) -> str:
 
 
 def _print(
-    console: Console, result: Evaluation, shares: dict[str, Any], choice: Choice, folder: Path,
+    console: Console,
+    result: Evaluation,
+    shares: dict[str, Any],
+    choice: Choice,
+    folder: Path,
     agent: TableAgent,
 ) -> None:
     for title, share in shares.items():

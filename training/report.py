@@ -57,7 +57,10 @@ def print_direction(console: Console, rows: Sequence[Direction]) -> None:
             continue
         high = "" if d.high == float("inf") else f"{d.high:g}"
         table.add_row(
-            d.exit, f"[{d.low:g}, {high})".replace("[", r"\["), str(d.n), f"{d.value.mean:+.1f}",
+            d.exit,
+            f"[{d.low:g}, {high})".replace("[", r"\["),
+            str(d.n),
+            f"{d.value.mean:+.1f}",
             f"{d.value.low:+.1f} .. {d.value.high:+.1f}",
         )
     console.print(table)
@@ -69,9 +72,7 @@ def print_occupancy(console: Console, shares: dict[str, list[float]], title: str
     table.add_column("axis")
     table.add_column("share of candidates in each value")
     for axis, values in shares.items():
-        named = ", ".join(
-            f"{n} {100 * v:.1f} %" for n, v in zip(_AXES[axis], values, strict=True)
-        )
+        named = ", ".join(f"{n} {100 * v:.1f} %" for n, v in zip(_AXES[axis], values, strict=True))
         table.add_row(axis, named)
     console.print(table)
 

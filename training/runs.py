@@ -16,12 +16,19 @@ from envs.core.errors import FixInput
 from runtime.settings import Settings
 from training.files import write_json
 
-_LIBRARIES = ("numpy", "numba", "gymnasium", "torch", "xgboost-cpu", "xgboost", "lightgbm", "TA-Lib")
+_LIBRARIES = (
+    "numpy",
+    "numba",
+    "gymnasium",
+    "torch",
+    "xgboost-cpu",
+    "xgboost",
+    "lightgbm",
+    "TA-Lib",
+)
 
 
-def open_run(
-    settings: Settings, command: Sequence[str], now: datetime
-) -> Path:
+def open_run(settings: Settings, command: Sequence[str], now: datetime) -> Path:
     """Create (or with ``resume`` reopen) a run folder and write its identity.
 
     Raises:

@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.protocol import SizingAgent
 from envs.core.actions import ActionPreset
-from envs.core.decide import Desk, DecisionView, decide
+from envs.core.decide import DecisionView, Desk, decide
 from envs.core.hooks import HookChain
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.reward import LOG_GROWTH, R_MULTIPLE, SHAPED, decision_reward
@@ -127,15 +127,19 @@ class Simulator:
 
 class _Episode:
     def __init__(
-        self, sim: Simulator, agent: SizingAgent, rng: np.random.Generator | None,
-        learn: SizingAgent | None, alternatives: bool, bootstrap: bool, account: str,
+        self,
+        sim: Simulator,
+        agent: SizingAgent,
+        rng: np.random.Generator | None,
+        learn: SizingAgent | None,
+        alternatives: bool,
+        bootstrap: bool,
+        account: str,
     ) -> None:
         p = sim.period
         self.sim, self.agent, self.rng, self.learner = sim, agent, rng, learn
         self.world = World(p.data, p.settings, p.first, p.last, keep_ledger=False)
-        self.desk = Desk(
-            self.world, p.tape, p.preset, p.settings, None, compiled_ladder(), account
-        )
+        self.desk = Desk(self.world, p.tape, p.preset, p.settings, None, compiled_ladder(), account)
         self.counterfactual = Counterfactual(self.desk, sim._kind) if alternatives else None
         self.bootstrap = bootstrap
         self.out = PolicyRun(

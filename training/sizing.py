@@ -35,7 +35,9 @@ class Choice:
     reason: str
 
 
-def new_agent(learner: str, period: Period, settings: SizingSettings, passes: int, seed: int) -> TableAgent:
+def new_agent(
+    learner: str, period: Period, settings: SizingSettings, passes: int, seed: int
+) -> TableAgent:
     """Untrained agent of the named learner."""
     if learner == "classic":
         return QLearningAgent(period.preset, settings, seed)
@@ -43,9 +45,17 @@ def new_agent(learner: str, period: Period, settings: SizingSettings, passes: in
 
 
 def train(
-    period: Period, settings: SizingSettings, episodes: int, seed: int, folder: Path | None,
-    *, resume: bool = False, config_hash: str = "", on_episode: EpisodeHook | None = None,
-    on_bar: BarHook | None = None, learner: str | None = None,
+    period: Period,
+    settings: SizingSettings,
+    episodes: int,
+    seed: int,
+    folder: Path | None,
+    *,
+    resume: bool = False,
+    config_hash: str = "",
+    on_episode: EpisodeHook | None = None,
+    on_bar: BarHook | None = None,
+    learner: str | None = None,
 ) -> tuple[TableAgent, PolicyRun | None]:
     """Pass over the tape ``episodes`` times; greedy with epsilon, learning as outcomes arrive.
 
@@ -69,7 +79,10 @@ def train(
         )  # fmt: skip
         if folder is not None:
             save_agent(
-                folder / CHECKPOINT, agent, settings=settings, config_hash=config_hash,
+                folder / CHECKPOINT,
+                agent,
+                settings=settings,
+                config_hash=config_hash,
                 extra={"episode": k + 1, "config_hash": config_hash},
             )
         if on_episode is not None:
@@ -77,9 +90,7 @@ def train(
     return agent, run
 
 
-def choose_agent(
-    period: Period, settings: SizingSettings, edges: Int64Array, seed: int
-) -> Choice:
+def choose_agent(period: Period, settings: SizingSettings, edges: Int64Array, seed: int) -> Choice:
     """Table or ``ev_kelly``: each fitted on the past of walk-forward folds of the training period.
 
     The table is shipped if its mean decision reward per candidate is at least that of ``ev_kelly``.

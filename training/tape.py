@@ -18,13 +18,7 @@ from envs.core.rules.vote import ev_long
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.tape import EvLine, ExitSlope, SignalTape, VoteTable
-from envs.core.types import (
-    BoolArray,
-    EntryStyle,
-    ExitStrategy,
-    Float64Array,
-    Int64Array,
-)
+from envs.core.types import BoolArray, EntryStyle, ExitStrategy, Float64Array, Int64Array
 from envs.kernel.signal import candidates_of, exits_of, votes_of
 from envs.market.lines import fit_exit_slope, fit_line
 
@@ -128,7 +122,9 @@ def overlaps(rows: Int64Array, ends: Int64Array) -> Int64Array:
     return np.asarray(np.maximum(begun - over - 1, 0), dtype=np.int64)
 
 
-def _fit_pool_line(close_ns: Int64Array, votes: VoteTable, score: Float64Array, edge: int) -> EvLine | None:
+def _fit_pool_line(
+    close_ns: Int64Array, votes: VoteTable, score: Float64Array, edge: int
+) -> EvLine | None:
     known = (votes.label_end >= 0) & (votes.label_end < edge)
     known &= np.isfinite(score) & np.isfinite(votes.gross)
     rows, symbols = np.nonzero(known)
@@ -154,17 +150,25 @@ def _candidate_rows(
 
 
 def _exit_slopes(
-    data: MarketSeries, found: Candidates, ev: Float64Array, bounds: list[int],
-    close_ns: Int64Array, first: tuple[ExitSlope | None, ...],
+    data: MarketSeries,
+    found: Candidates,
+    ev: Float64Array,
+    bounds: list[int],
+    close_ns: Int64Array,
+    first: tuple[ExitSlope | None, ...],
 ) -> tuple[Float64Array, tuple[ExitSlope | None, ...]]:
     """As-of exit slopes (T, 3, 3) per block, and the last ones fitted."""
     out = np.full((data.market.n_bars, 3, 3), np.nan)
-    strength = np.abs(ev[found.rows, found.symbols]) / data.market.atr_frac[found.rows, found.symbols]
+    strength = (
+        np.abs(ev[found.rows, found.symbols]) / data.market.atr_frac[found.rows, found.symbols]
+    )
     fitted: list[ExitSlope | None] = list(first)
     _fill(out[: bounds[1]], fitted)
     for a, b in zip(bounds[1:], bounds[2:], strict=False):
         for e in ExitStrategy:
-            known = (found.ends[:, e] >= 0) & (found.ends[:, e] < a) & np.isfinite(found.gross[:, e])
+            known = (
+                (found.ends[:, e] >= 0) & (found.ends[:, e] < a) & np.isfinite(found.gross[:, e])
+            )
             known &= np.isfinite(strength)
             slope = fit_exit_slope(
                 strength[known], found.gross[known, e], close_ns[found.rows[known]]

@@ -33,10 +33,16 @@ class PoolTape:
 
 
 class AggregatingPool:
-    """Online Platt calibration and Vovk's posterior of the games U and D (index 0 and 1)."""
+    """Online Platt calibration and Vovk's posterior of the games U and D (index 0 and 1).
+
+    Labels of H bars overlap: about H are outstanding at once, and their errors persist for H bars.
+    So the learning rate of the games is 2/H and that of Platt 0.1/H^2; at 0.1 the intercepts walk
+    at random and cost the pool .0012 of Brier score on hourly data at H 8 (docs/decisions.md).
+    """
 
     def __init__(self, settings: ReinforcementSettings, horizon_bars: int, algorithm: str) -> None:
         self.eta = 2.0 / horizon_bars
+        self.rate = 0.1 / (horizon_bars * horizon_bars)
         self.share = settings.share if algorithm == "fixed_share" else 0.0
         self.platt: Float64Array = np.tile(np.array([1.0, 0.0]), (2, pool.N_MODELS, 1))
         self.bars: Float64Array = np.zeros((2, pool.N_MODELS))
@@ -60,8 +66,17 @@ class AggregatingPool:
         for game, (p, y) in enumerate(((p_up, y_long), (p_down, y_short))):
             out.append(
                 pool.learn_bar(
-                    self.platt[game], self.bars[game], self.posterior[game], p, y, y.shape[0],
-                    self.eta, self.share, self._experts, self._losses,
+                    self.platt[game],
+                    self.bars[game],
+                    self.posterior[game],
+                    p,
+                    y,
+                    y.shape[0],
+                    self.eta,
+                    self.share,
+                    self.rate,
+                    self._experts,
+                    self._losses,
                 )
             )
         return out[0], out[1]
@@ -69,7 +84,7 @@ class AggregatingPool:
     def copy(self) -> AggregatingPool:
         """Independent copy."""
         out = AggregatingPool.__new__(AggregatingPool)
-        out.eta, out.share = self.eta, self.share
+        out.eta, out.share, out.rate = self.eta, self.share, self.rate
         out.platt, out.bars = self.platt.copy(), self.bars.copy()
         out.posterior = self.posterior.copy()
         out._experts, out._losses = np.zeros(pool.N_EXPERTS), np.zeros(pool.N_EXPERTS)
@@ -80,6 +95,7 @@ class AggregatingPool:
         return {
             "eta": self.eta,
             "share": self.share,
+            "rate": self.rate,
             "platt": self.platt.tolist(),
             "bars": self.bars.tolist(),
             "posterior": self.posterior.tolist(),
@@ -90,6 +106,7 @@ class AggregatingPool:
         """Rebuild what ``state_dict`` wrote."""
         out = cls.__new__(cls)
         out.eta, out.share = float(state["eta"]), float(state["share"])
+        out.rate = float(state["rate"])
         out.platt = np.asarray(state["platt"], dtype=np.float64)
         out.bars = np.asarray(state["bars"], dtype=np.float64)
         out.posterior = np.asarray(state["posterior"], dtype=np.float64)
@@ -113,9 +130,23 @@ def run_pool(votes: VoteTable, aggregating: AggregatingPool) -> PoolTape:
     p_up, p_down = np.full((t, s), np.nan), np.full((t, s), np.nan)
     weights, loss = np.zeros((t, pool.N_MODELS)), np.full((t, 2), np.nan)
     _compiled()(
-        votes.p_up, votes.p_down, votes.y_long, votes.y_short, ends, rows, symbols,
-        aggregating.platt, aggregating.bars, aggregating.posterior, aggregating.eta,
-        aggregating.share, p_up, p_down, weights, loss,
+        votes.p_up,
+        votes.p_down,
+        votes.y_long,
+        votes.y_short,
+        ends,
+        rows,
+        symbols,
+        aggregating.platt,
+        aggregating.bars,
+        aggregating.posterior,
+        aggregating.eta,
+        aggregating.share,
+        aggregating.rate,
+        p_up,
+        p_down,
+        weights,
+        loss,
     )
     return PoolTape(p_up, p_down, weights, loss)
 
@@ -143,9 +174,23 @@ def _compiled() -> Any:
 
 
 def _run(
-    p_up: Any, p_down: Any, y_long: Any, y_short: Any, ends: Any, rows: Any, symbols: Any,
-    platt: Any, bars: Any, posterior: Any, eta: float, share: float, out_up: Any, out_down: Any,
-    weights: Any, loss: Any,
+    p_up: Any,
+    p_down: Any,
+    y_long: Any,
+    y_short: Any,
+    ends: Any,
+    rows: Any,
+    symbols: Any,
+    platt: Any,
+    bars: Any,
+    posterior: Any,
+    eta: float,
+    share: float,
+    rate: float,
+    out_up: Any,
+    out_down: Any,
+    weights: Any,
+    loss: Any,
 ) -> None:
     n_bars, n_symbols = p_up.shape[0], p_up.shape[1]
     experts = np.zeros(pool.N_EXPERTS)
@@ -168,8 +213,17 @@ def _run(
         if count > 0:
             for game in range(2):
                 loss[t, game] = pool.learn_bar(
-                    platt[game], bars[game], posterior[game], stated[game], outcome[game], count,
-                    eta, share, experts, losses,
+                    platt[game],
+                    bars[game],
+                    posterior[game],
+                    stated[game],
+                    outcome[game],
+                    count,
+                    eta,
+                    share,
+                    rate,
+                    experts,
+                    losses,
                 )
         pool.shown_weights(posterior[0], posterior[1], weights[t])
         for s in range(n_symbols):

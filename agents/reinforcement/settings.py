@@ -14,7 +14,10 @@ class ReinforcementSettings:
     """Weights, calibration and rewards of the manager."""
 
     algorithm: str = setting(
-        "aa", "RL_WEIGHT_ALGORITHM", "algorithm", "how votes are weighed",
+        "aa",
+        "RL_WEIGHT_ALGORITHM",
+        "algorithm",
+        "how votes are weighed",
         choices=(*ALGORITHMS, "auto"),
     )
     learning_rate: float = setting(
@@ -24,12 +27,19 @@ class ReinforcementSettings:
         0.02, "RL_WEIGHT_PULL", "rho per trade", "pull to the initial weights", ge=0.0, le=1.0
     )
     source: str = setting(
-        "executed", "RL_WEIGHT_SOURCE", "executed, reference", "trades that move weights",
+        "executed",
+        "RL_WEIGHT_SOURCE",
+        "executed, reference",
+        "trades that move weights",
         choices=("executed", "reference"),
     )
     initial_exploration: float = setting(
-        0.20, "RL_INITIAL_EXPLORATION_RATE", "probability", "uniform weights at the start",
-        gt=0.0, le=1.0,
+        0.20,
+        "RL_INITIAL_EXPLORATION_RATE",
+        "probability",
+        "uniform weights at the start",
+        gt=0.0,
+        le=1.0,
     )
     min_exploration: float = setting(
         0.05, "RL_MIN_EXPLORATION_RATE", "probability", "and at least", gt=0.0, le=1.0
@@ -37,7 +47,9 @@ class ReinforcementSettings:
     exploration_decay: float = setting(
         100.0, "RL_EXPLORATION_DECAY_TRADES", "trades", "decay of exploration", gt=0.0
     )
-    reward_alpha: float = setting(0.6, "RL_REWARD_ALPHA", "weight", "of z in the reward", ge=0.0, le=1.0)
+    reward_alpha: float = setting(
+        0.6, "RL_REWARD_ALPHA", "weight", "of z in the reward", ge=0.0, le=1.0
+    )
     reward_beta: float = setting(
         0.3, "RL_REWARD_BETA", "weight", "of the Sharpe part", ge=0.0, le=1.0
     )
@@ -48,9 +60,7 @@ class ReinforcementSettings:
         0.0, "RL_REWARD_Z_SCALE", "quote", "z before 10 trades; 0 = net R", ge=0.0
     )
     advantage_clip: float = setting(5.0, "RL_ADVANTAGE_CLIP", "-", "bound of the advantage", gt=0.0)
-    kappa: float = setting(
-        0.5, "RL_CALIBRATION_KAPPA", "factor", "reported scaler", ge=0.0, le=5.0
-    )
+    kappa: float = setting(0.5, "RL_CALIBRATION_KAPPA", "factor", "reported scaler", ge=0.0, le=5.0)
     vote_kappa: float = setting(
         0.0, "RL_CALIBRATION_VOTE_KAPPA", "factor", "scaler in the vote", ge=0.0, le=5.0
     )

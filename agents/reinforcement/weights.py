@@ -12,8 +12,11 @@ INITIAL_WEIGHTS = (0.25, 0.25, 0.30, 0.20)
 
 
 def exponential_update(
-    weights: Sequence[float], advantage: float, agreement: Sequence[int],
-    settings: ReinforcementSettings, initial: Sequence[float] = INITIAL_WEIGHTS,
+    weights: Sequence[float],
+    advantage: float,
+    agreement: Sequence[int],
+    settings: ReinforcementSettings,
+    initial: Sequence[float] = INITIAL_WEIGHTS,
 ) -> tuple[float, float, float, float]:
     """Weights after one trade; ``agreement`` is +1 with the traded side, -1 against, 0 none."""
     raised = [

@@ -15,10 +15,9 @@ from envs.core.errors import RefusedArtifact
 from envs.core.types import BoolArray, Float64Array, Int64Array
 
 
-
 def threads() -> int:
-    """Threads of one fit: OMP_NUMthreads(), else at most two; more would fight over the cores."""
-    return max(1, int(os.environ.get("OMP_NUMthreads()", min(2, os.cpu_count() or 1))))
+    """Threads of one fit: OMP_NUM_THREADS, else at most two; more would fight over the cores."""
+    return max(1, int(os.environ.get("OMP_NUM_THREADS", min(2, os.cpu_count() or 1))))
 
 
 class _Booster:

@@ -77,7 +77,7 @@ class QuantileNetwork:
                 miss = y[:, None] - out
                 loss = torch.maximum(levels * miss, (levels - 1.0) * miss).mean()
                 optimiser.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(self._net.parameters(), 1.0)
                 optimiser.step()
                 schedule.step()
@@ -169,7 +169,9 @@ class QuantileNetwork:
         }
         if self.exogenous:
             columns = [data.market.feature_names.index(n) for n in self.exogenous]
-            values = data.market.features[window, symbols[:, None]][:, :, columns]
+            values = data.market.features[
+                window[:, :, None], symbols[:, None, None], np.asarray(columns)
+            ]
             batch["hist_exog"] = torch.from_numpy(np.clip(values, -_CLIP, _CLIP).astype(np.float32))
         return self._net(batch)[:, 0, :]
 

@@ -69,7 +69,10 @@ def _classic() -> ActionPreset:
 
 def _overview() -> ActionPreset:
     grid = tuple(
-        Action(s, lev, e) for s in (0.5, 0.75, 1.0, 1.25) for lev in (1, 2, 3, 5) for e in ExitStrategy
+        Action(s, lev, e)
+        for s in (0.5, 0.75, 1.0, 1.25)
+        for lev in (1, 2, 3, 5)
+        for e in ExitStrategy
     )
     return ActionPreset("overview", grid)
 

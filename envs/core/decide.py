@@ -96,9 +96,7 @@ def decide(
         propensities = no_propensities(n, choice.index)
     if qty == 0 and not reason:
         reason = "SKIP"
-    return _decision(
-        view, choice.index, propensities, qty, reason, (*verdict.effects, *effects)
-    )
+    return _decision(view, choice.index, propensities, qty, reason, (*verdict.effects, *effects))
 
 
 def _decision(
@@ -181,7 +179,10 @@ class Desk:
         if len(account.positions) + len(account.pending) >= world.gate.position_limit:
             return "MAX_POSITIONS"
         last = account.last_entry_ns.get(s)
-        if last is not None and world.now_ns - last < self.settings.entry.cooldown_s * 1_000_000_000:
+        if (
+            last is not None
+            and world.now_ns - last < self.settings.entry.cooldown_s * 1_000_000_000
+        ):
             return "COOLDOWN"
         if world.row >= world.last_row:
             return "END"
@@ -218,9 +219,21 @@ class Desk:
         reasons = np.zeros(n, dtype=np.int8)
         close = data.bars[s][row][3]
         self._ladder(
-            funds, data.size_rules, data.contracts[s], data.brackets[s], side, close, atr_frac,
-            trip, self.arrays.sizes, self.arrays.leverages, self.arrays.exits, qty, notional,
-            clamped, reasons,
+            funds,
+            data.size_rules,
+            data.contracts[s],
+            data.brackets[s],
+            side,
+            close,
+            atr_frac,
+            trip,
+            self.arrays.sizes,
+            self.arrays.leverages,
+            self.arrays.exits,
+            qty,
+            notional,
+            clamped,
+            reasons,
         )
         regime = int(market.sizing_regime[row, s])
         confidence = float(tape.confidence[row, s])

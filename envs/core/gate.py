@@ -34,7 +34,11 @@ class Gate:
     """
 
     def __init__(
-        self, settings: CoreSettings, equity_quote: float, now_ns: int, auto_acknowledge: bool = True
+        self,
+        settings: CoreSettings,
+        equity_quote: float,
+        now_ns: int,
+        auto_acknowledge: bool = True,
     ) -> None:
         risk, ess = settings.risk, settings.ess
         self.limits = StopLimits(

@@ -182,7 +182,7 @@ class HookChain:
             start = self._timer() if self._timer else 0
             try:
                 effect = seat.member.answer(point, view)
-            except Exception:  # noqa: BLE001 - any failure of a member is its neutral or closed answer
+            except Exception:
                 effect = failed
             if self._timer and self._timer() - start > self._deadline_ns:
                 effect = failed

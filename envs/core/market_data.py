@@ -117,7 +117,21 @@ class MarketData:
         return np.nan_to_num(self.features, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
 
 
-_TS_COLUMNS = (
-    "open_ticks high_ticks low_ticks close_ticks volume valid mark funding_rate funding_stamp "
-    "atr atr_frac regime sizing_regime market_state features complete"
-).split()
+_TS_COLUMNS = [
+    "open_ticks",
+    "high_ticks",
+    "low_ticks",
+    "close_ticks",
+    "volume",
+    "valid",
+    "mark",
+    "funding_rate",
+    "funding_stamp",
+    "atr",
+    "atr_frac",
+    "regime",
+    "sizing_regime",
+    "market_state",
+    "features",
+    "complete",
+]

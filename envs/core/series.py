@@ -41,7 +41,9 @@ def prepare(market: MarketData, settings: CoreSettings) -> MarketSeries:
     costs = settings.costs
     series, bars, marks, slips = [], [], [], []
     for s in range(market.n_symbols):
-        known = slippage_column(market.atr_frac[:, s], costs.slippage_min_bps, costs.slippage_max_bps)
+        known = slippage_column(
+            market.atr_frac[:, s], costs.slippage_min_bps, costs.slippage_max_bps
+        )
         one = _series_of(market, s, known)
         series.append(one)
         bars.append([tuple(row) for row in one.ohlc.tolist()])
@@ -164,5 +166,3 @@ def _detail_of(market: MarketData, s: int) -> tuple[np.ndarray, np.ndarray]:
     columns = [d.open_ticks, d.high_ticks, d.low_ticks, d.close_ticks]
     stacked = np.stack([c[:, :, s] for c in columns], axis=2).astype(np.int64)
     return np.ascontiguousarray(stacked), np.ascontiguousarray(d.valid[:, :, s].all(axis=1))
-
-

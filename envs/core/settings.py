@@ -24,8 +24,12 @@ class CostSettings:
     """Fees, slippage, funding and liquidation (spec 4)."""
 
     maker_fee: float = setting(
-        0.0002, "COST_MAKER_FEE", "frac", "maker fee of fill notional, negative = rebate",
-        gt=-0.01, lt=0.05,
+        0.0002,
+        "COST_MAKER_FEE",
+        "frac",
+        "maker fee of fill notional, negative = rebate",
+        gt=-0.01,
+        lt=0.05,
     )
     taker_fee: float = setting(
         0.0004, "COST_TAKER_FEE", "frac", "taker fee of fill notional", ge=0.0, lt=0.05
@@ -40,15 +44,23 @@ class CostSettings:
         0.0, "COST_IMPACT_COEF", "factor", "market impact on sqrt(qty/ADV)", ge=0.0, le=10.0
     )
     funding_rate: float = setting(
-        0.0001, "COST_FUNDING_RATE", "frac", "rate at 00, 08, 16 UTC inside funding holes",
-        ge=-0.05, le=0.05,
+        0.0001,
+        "COST_FUNDING_RATE",
+        "frac",
+        "rate at 00, 08, 16 UTC inside funding holes",
+        ge=-0.05,
+        le=0.05,
     )
     liquidation_fee: float = setting(
         0.0125, "COST_LIQUIDATION_FEE", "frac", "fee of notional at liquidation", ge=0.0, le=0.1
     )
     default_mmr: float = setting(
-        0.004, "COST_DEFAULT_MMR", "frac", "maintenance margin where no bracket is known",
-        gt=0.0, lt=0.5,
+        0.004,
+        "COST_DEFAULT_MMR",
+        "frac",
+        "maintenance margin where no bracket is known",
+        gt=0.0,
+        lt=0.5,
     )
 
 
@@ -64,7 +76,9 @@ class PlanSettings:
     )
     leverage: int = setting(3, "MATH_LEVERAGE", "x", "largest planned leverage", ge=1, le=125)
     sl_atr: float = setting(1.5, "MATH_SL_ATR", "factor", "stop in ATRs (math_ai)", gt=0.0, le=10.0)
-    tp_sl: float = setting(2.0, "MATH_TP_SL", "factor", "target in stops (math_ai)", gt=0.0, le=10.0)
+    tp_sl: float = setting(
+        2.0, "MATH_TP_SL", "factor", "target in stops (math_ai)", gt=0.0, le=10.0
+    )
     vol_scaling: bool = setting(True, "MATH_VOL_SCALING", "bool", "inverse-volatility margin")
     liq_buffer: float = setting(
         2.0, "MATH_LIQ_BUFFER", "x stop distance", "least liquidation distance", ge=1.0, le=10.0
@@ -84,8 +98,12 @@ class RiskSettings:
     max_positions: int = setting(10, "RM_MAX_POSITIONS", "count", "open positions", ge=1, le=1000)
     max_leverage: int = setting(5, "RM_MAX_LEVERAGE", "x", "leverage of a position", ge=1, le=125)
     max_position_margin: float = setting(
-        0.15, "QT_AI_PBA_MAX_SINGLE_POSITION", "frac", "margin of one position of equity",
-        gt=0.0, le=1.0,
+        0.15,
+        "QT_AI_PBA_MAX_SINGLE_POSITION",
+        "frac",
+        "margin of one position of equity",
+        gt=0.0,
+        le=1.0,
     )
     max_gross: float = setting(
         5.0, "QT_AI_PBA_MAX_PORTFOLIO_LEVERAGE", "x equity", "gross notional", gt=0.0, le=125.0
@@ -101,8 +119,12 @@ class RiskSettings:
     )
     trail_atr: float = setting(1.0, "RM_TRAIL_ATR", "ATR", "trailing distance", gt=0.0, le=10.0)
     min_stop_gap: float = setting(
-        0.0005, "RM_MIN_STOP_GAP", "frac of price", "least distance of a new stop from mark",
-        ge=0.0, le=0.1,
+        0.0005,
+        "RM_MIN_STOP_GAP",
+        "frac of price",
+        "least distance of a new stop from mark",
+        ge=0.0,
+        le=0.1,
     )
     time_exit_min_r: float = setting(
         0.5, "RM_TIME_EXIT_MIN_R", "R", "time exit only below", ge=-10.0, le=10.0
@@ -117,8 +139,7 @@ class RiskSettings:
         0.02, "QT_AI_SELF_HEALING_DD_WARNING", "frac", "daily drawdown that warns", gt=0.0, lt=1.0
     )
     dd_stop: float = setting(
-        0.03, "QT_AI_SELF_HEALING_DD_STOP", "frac", "daily drawdown without entries",
-        gt=0.0, lt=1.0,
+        0.03, "QT_AI_SELF_HEALING_DD_STOP", "frac", "daily drawdown without entries", gt=0.0, lt=1.0
     )
 
 
@@ -127,8 +148,12 @@ class EssSettings:
     """Emergency stop states in event time (spec 10.4)."""
 
     max_total_dd: float = setting(
-        0.25, "QT_ESS_MAX_TOTAL_DD", "frac", "drawdown from the peak that closes all",
-        gt=0.0, lt=1.0,
+        0.25,
+        "QT_ESS_MAX_TOTAL_DD",
+        "frac",
+        "drawdown from the peak that closes all",
+        gt=0.0,
+        lt=1.0,
     )
     max_stops_15m: int = setting(
         10, "QT_ESS_MAX_STOPS_15M", "count", "stop hits in 15 min tolerated", ge=1, le=1000
@@ -169,12 +194,20 @@ class SignalSettings:
 
     quorum: int = setting(2, "QT_ENSEMBLE_QUORUM", "models", "valid models needed", ge=1, le=4)
     min_consensus: str = setting(
-        "weak", "QT_ENSEMBLE_MIN_CONSENSUS", "weak, medium, strong", "consensus needed",
+        "weak",
+        "QT_ENSEMBLE_MIN_CONSENSUS",
+        "weak, medium, strong",
+        "consensus needed",
         choices=("weak", "medium", "strong"),
     )
     horizon_bars: int = setting(8, "QT_HORIZON", "bars", "label horizon", ge=1, le=48)
     min_edge: float = setting(
-        0.15, "QT_CANDIDATE_MIN_EDGE", "EV/round-trip cost", "edge worth a decision", ge=0.0, le=10.0
+        0.15,
+        "QT_CANDIDATE_MIN_EDGE",
+        "EV/round-trip cost",
+        "edge worth a decision",
+        ge=0.0,
+        le=10.0,
     )
     top: float = setting(
         0.20, "QT_CANDIDATE_TOP", "frac of trailing bars", "or among the top", ge=0.0, le=1.0

@@ -15,13 +15,7 @@ from envs.core.gate import Gate
 from envs.core.position import PendingEntry, Position
 from envs.core.rules.exits import Stop, defensive_stop, time_is_up
 from envs.core.rules.fills import limit_fraction, limit_reached
-from envs.core.rules.lifecycle import (
-    close_at,
-    net_units,
-    open_position,
-    pay_funding,
-    with_order,
-)
+from envs.core.rules.lifecycle import close_at, net_units, open_position, pay_funding, with_order
 from envs.core.rules.path import mark_at
 from envs.core.rules.rounding import from_units
 from envs.core.rules.walk import (
@@ -153,12 +147,21 @@ class World:
             p = self.account.positions[s]
             before = p.live.funding
             p.live = pay_funding(
-                p.levels.side, p.levels.entry, p.live, self.data.marks[s][t][0],
-                float(series.funding[t]), self.data.contracts[s], self.data.brackets[s], p.tier,
+                p.levels.side,
+                p.levels.entry,
+                p.live,
+                self.data.marks[s][t][0],
+                float(series.funding[t]),
+                self.data.contracts[s],
+                self.data.brackets[s],
+                p.tier,
             )
             self.account.book(
-                EntryKind.FUNDING, p.decision.symbol, p.live.funding - before,
-                self.now_ns - self.interval_ns, p.decision.decision_id,
+                EntryKind.FUNDING,
+                p.decision.symbol,
+                p.live.funding - before,
+                self.now_ns - self.interval_ns,
+                p.decision.decision_id,
             )
 
     def _run_part(self, t: int, walk: _Walk, out: list[Resolved]) -> None:
@@ -200,9 +203,7 @@ class World:
         o, h, low, c = walk.bars[s]
         to = int(signed_vertex(index, side, adverse, o, h, low, c))
         if walk.parts > 1:
-            mark_to = to + side * detail_basis(
-                self.data.series[s], t, walk.part, walk.parts, index
-            )
+            mark_to = to + side * detail_basis(self.data.series[s], t, walk.part, walk.parts, index)
         else:
             mark_to = float(signed_vertex(index, side, adverse, *self.data.marks[s][t]))
         price = to if index == 0 else walk.price[s]
@@ -223,9 +224,19 @@ class World:
             return
         before = p.live
         step = step_vertex(
-            3 if last else min(index, 2), price, to, mark, mark_to, p.levels, before, p.tier,
-            float(self.data.series[s].slip[t]), self._spare_units(s), self.data.fees,
-            self.data.contracts[s], self.data.brackets[s],
+            3 if last else min(index, 2),
+            price,
+            to,
+            mark,
+            mark_to,
+            p.levels,
+            before,
+            p.tier,
+            float(self.data.series[s].slip[t]),
+            self._spare_units(s),
+            self.data.fees,
+            self.data.contracts[s],
+            self.data.brackets[s],
         )
         p.live = step.live
         if step.n_fills:
@@ -242,8 +253,19 @@ class World:
         order, data = entry.order, self.data
         rate = data.fees.maker if order.style == STYLE_POST_ONLY else data.fees.taker
         levels, live, tier = open_position(
-            order.side, ref, order.qty, order.leverage, order.atr, order.sl_atr, order.plan, slip,
-            rate, data.fees, data.contracts[s], data.brackets[s], now,
+            order.side,
+            ref,
+            order.qty,
+            order.leverage,
+            order.atr,
+            order.sl_atr,
+            order.plan,
+            slip,
+            rate,
+            data.fees,
+            data.contracts[s],
+            data.brackets[s],
+            now,
         )
         del self.account.pending[s]
         p = Position(
@@ -305,9 +327,7 @@ class World:
                 if at_close:
                     p.live = with_order(p.live, int(ExitReason.EMERGENCY))
                 else:
-                    self._market_close(
-                        s, int(ExitReason.EMERGENCY), self._last[s], now, out, False
-                    )
+                    self._market_close(s, int(ExitReason.EMERGENCY), self._last[s], now, out, False)
             else:
                 c = self.data.contracts[s]
                 atr_ticks = p.order.atr * c.tick_den / c.tick_num
@@ -323,8 +343,16 @@ class World:
         p, data = self.account.positions[s], self.data
         before = p.live
         p.live, fill = close_at(
-            p.levels, before, reason, p.levels.side * price, float(data.series[s].slip[self.row]),
-            self._spare_units(s), data.fees, data.contracts[s], data.brackets[s], p.tier,
+            p.levels,
+            before,
+            reason,
+            p.levels.side * price,
+            float(data.series[s].slip[self.row]),
+            self._spare_units(s),
+            data.fees,
+            data.contracts[s],
+            data.brackets[s],
+            p.tier,
         )
         self.account.book_fill(p, before, fill, now)
         self._settle(s, out, truncated)

@@ -21,6 +21,9 @@ from numba.extending import register_jitable
 import envs.core.rules as rules_package
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
+COLD = frozenset({"open_position", "close_at", "pay_funding", "enter", "moved_stop"})
+"""Rules called a few times a trade: inlining them would only lengthen compilation."""
+
 _registered: set[str] = set()
 
 
@@ -58,7 +61,7 @@ def register_rules() -> None:
                 and value.__module__ == module.__name__
                 and key not in _registered
             ):
-                register_jitable(forceinline=True, **OPTIONS)(value)
+                register_jitable(forceinline=name not in COLD, **OPTIONS)(value)
                 _registered.add(key)
 
 

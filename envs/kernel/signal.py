@@ -11,7 +11,8 @@ from envs.core.rules.costs import round_trip_frac
 from envs.core.rules.exits import stop_atr, template
 from envs.core.rules.rounding import floor_whole
 from envs.core.rules.vote import consensus, edge_confidence, hold_reason, model_side
-from envs.core.rules.walk import Order, walk_alone
+from envs.core.rules.alone import walk_alone
+from envs.core.rules.walk import Order
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.types import BoolArray, Consensus, Float64Array, Int8Array, Int64Array
@@ -22,8 +23,19 @@ _WALK_QUOTE = 1_000_000.0
 
 
 def vote_rows(
-    ev: Any, model_ev: Any, valid: Any, slip: Any, quorum: int, post_only: bool, maker: float,
-    taker: float, side: Any, confidence: Any, edge: Any, level: Any, reason: Any,
+    ev: Any,
+    model_ev: Any,
+    valid: Any,
+    slip: Any,
+    quorum: int,
+    post_only: bool,
+    maker: float,
+    taker: float,
+    side: Any,
+    confidence: Any,
+    edge: Any,
+    level: Any,
+    reason: Any,
 ) -> None:
     """Vote of every (bar, symbol) from pooled and model EVs (long side, fractions)."""
     for t in range(ev.shape[0]):
@@ -59,8 +71,18 @@ def vote_rows(
 
 
 def walk_exits(
-    series: Any, rows: Any, sides: Any, regimes: Any, last_row: int, interval_ns: int, rule: int,
-    fees: Any, contract: Any, brackets: Any, gross: Any, ends: Any,
+    series: Any,
+    rows: Any,
+    sides: Any,
+    regimes: Any,
+    last_row: int,
+    interval_ns: int,
+    rule: int,
+    fees: Any,
+    contract: Any,
+    brackets: Any,
+    gross: Any,
+    ends: Any,
 ) -> None:
     """Outcome of each exit strategy at leverage 1 for each row: (N, 3) net in ATRs, exit rows."""
     for i in range(rows.shape[0]):
@@ -70,7 +92,14 @@ def walk_exits(
         atr_frac = series.atr[t] / price
         for e in range(3):
             order = Order(
-                sides[i], qty, 1, series.atr[t], stop_atr(e), template(e, regimes[i]), 0, False,
+                sides[i],
+                qty,
+                1,
+                series.atr[t],
+                stop_atr(e),
+                template(e, regimes[i]),
+                0,
+                False,
                 sides[i] * series.ohlc[t, 3],
             )
             got = walk_alone(
@@ -91,23 +120,43 @@ def _walk_exits() -> Any:
 
 
 def votes_of(
-    ev: Float64Array, model_ev: Float64Array, valid: BoolArray, slip: Float64Array,
-    settings: CoreSettings, post_only: bool,
+    ev: Float64Array,
+    model_ev: Float64Array,
+    valid: BoolArray,
+    slip: Float64Array,
+    settings: CoreSettings,
+    post_only: bool,
 ) -> tuple[Int8Array, Float64Array, Float64Array, Int8Array, Int8Array]:
     """Side, confidence, edge, consensus and reason of every (bar, symbol)."""
     shape = ev.shape
     side, level, reason = (np.zeros(shape, dtype=np.int8) for _ in range(3))
     confidence, edge = np.zeros(shape), np.full(shape, np.nan)
     _vote_rows()(
-        ev, model_ev, valid, slip, settings.signal.quorum, post_only, settings.costs.maker_fee,
-        settings.costs.taker_fee, side, confidence, edge, level, reason,
+        ev,
+        model_ev,
+        valid,
+        slip,
+        settings.signal.quorum,
+        post_only,
+        settings.costs.maker_fee,
+        settings.costs.taker_fee,
+        side,
+        confidence,
+        edge,
+        level,
+        reason,
     )
     return side, confidence, edge, level, reason
 
 
 def exits_of(
-    data: MarketSeries, settings: CoreSettings, s: int, rows: Int64Array, sides: Int8Array,
-    last_row: int, with_costs: bool,
+    data: MarketSeries,
+    settings: CoreSettings,
+    s: int,
+    rows: Int64Array,
+    sides: Int8Array,
+    last_row: int,
+    with_costs: bool,
 ) -> tuple[Float64Array, Int64Array]:
     """Outcome in ATRs and exit row (N, 3) of every exit strategy for rows of one symbol.
 
@@ -122,14 +171,28 @@ def exits_of(
     ends = np.full((rows.size, 3), -1, dtype=np.int64)
     regimes = data.market.regime[:, s][rows].astype(np.int64)
     _walk_exits()(
-        series, rows, sides.astype(np.int64), regimes, last_row, data.market.interval_ns,
-        int(settings.entry.intrabar), fees, data.contracts[s], data.brackets[s], gross, ends,
+        series,
+        rows,
+        sides.astype(np.int64),
+        regimes,
+        last_row,
+        data.market.interval_ns,
+        int(settings.entry.intrabar),
+        fees,
+        data.contracts[s],
+        data.brackets[s],
+        gross,
+        ends,
     )
     return gross, ends
 
 
 def candidates_of(
-    complete: BoolArray, valid: BoolArray, side: Int8Array, edge: Float64Array, level: Int8Array,
+    complete: BoolArray,
+    valid: BoolArray,
+    side: Int8Array,
+    edge: Float64Array,
+    level: Int8Array,
     settings: CoreSettings,
 ) -> BoolArray:
     """The rule of spec 8.0: a side, consensus, and an edge worth a decision."""

@@ -128,7 +128,9 @@ def validate(raw: RawSeries) -> BarReport:
     )
 
 
-def check_stamps(where: str, open_ns: Int64Array, rows: Int64Array | None, interval_ns: int) -> None:
+def check_stamps(
+    where: str, open_ns: Int64Array, rows: Int64Array | None, interval_ns: int
+) -> None:
     """Refuse repeated, unsorted or off-grid bar opens."""
     steps = np.diff(open_ns)
     _refuse(where, open_ns, rows, steps == 0, "column timestamp: duplicate timestamp", 1)
@@ -154,7 +156,9 @@ def check_prices(
     _refuse(
         where, open_ns, rows, high < np.maximum(first, last), "column high is below open or close"
     )
-    _refuse(where, open_ns, rows, low > np.minimum(first, last), "column low is above open or close")
+    _refuse(
+        where, open_ns, rows, low > np.minimum(first, last), "column low is above open or close"
+    )
 
 
 def _refuse(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from math import cos, sin, tau
 
 import numpy as np
@@ -41,7 +42,9 @@ def window_features(w: Window, atr: Float64Array, interval_ns: int) -> dict[str,
     return out
 
 
-def market_features(own: list[dict[str, Float64Array]], reference: int) -> list[dict[str, Float64Array]]:
+def market_features(
+    own: list[dict[str, Float64Array]], reference: int
+) -> list[dict[str, Float64Array]]:
     """Columns relating each symbol to the reference (BTC) and to the mean of all, elementwise.
 
     ``reference`` is the index of BTC, or -1: then the cross-sectional mean stands in for it.
@@ -75,6 +78,16 @@ def calendar_features(close_ns: Int64Array) -> dict[str, Float64Array]:
         "weekday_sin": np.array([sin(tau * x) for x in week]),
         "weekday_cos": np.array([cos(tau * x) for x in week]),
     }
+
+
+@cache
+def feature_names() -> tuple[str, ...]:
+    """Names of all columns in their order."""
+    two = np.ones(2)
+    window = Window(two, two, two, two, two, two, two, np.zeros(2, dtype=np.int64))
+    own = window_features(window, two, NS_PER_HOUR)
+    related = market_features([own], 0)[0]
+    return (*own, *related, *calendar_features(window.close_ns))
 
 
 def schema_hash(names: tuple[str, ...]) -> str:
@@ -113,7 +126,7 @@ def _momentum(out: dict[str, Float64Array], w: Window, atr: Float64Array) -> Non
     macd, signal, hist = talib.MACD(w.close, 12, 26, 9)
     out["macd"], out["macd_signal"] = ratio(macd, atr), ratio(signal, atr)
     out["macd_hist"] = ratio(hist, atr)
-    k, d = talib.STOCH(w.high, w.low, w.close, 14, 3, 0, 3, 0)
+    k, d = talib.STOCH(w.high, w.low, w.close, 14, slowk_period=3, slowd_period=3)
     out["stoch_k"], out["stoch_d"] = k / 100.0, d / 100.0
     out["roc"] = talib.ROCP(w.close, 10)
     for n in (5, 10, 20):
@@ -132,7 +145,7 @@ def _averages(out: dict[str, Float64Array], w: Window, atr: Float64Array) -> Non
         out[f"ema_{n}_dist"] = ratio(w.close, ema) - 1.0
     for n in (20, 50):
         out[f"sma_{n}"] = ratio(w.close - talib.SMA(w.close, n), atr)
-    upper, middle, lower = talib.BBANDS(w.close, 20, 2.0, 2.0, 0)
+    upper, middle, lower = talib.BBANDS(w.close, 20, 2.0, 2.0)
     out["bb_middle"] = ratio(w.close - middle, atr)
     out["bb_upper"] = ratio(upper - w.close, atr)
     out["bb_lower"] = ratio(w.close - lower, atr)
@@ -157,7 +170,10 @@ def _volume(out: dict[str, Float64Array], w: Window) -> None:
 
 
 def _volatility(
-    out: dict[str, Float64Array], w: Window, atr: Float64Array, log_returns: Float64Array,
+    out: dict[str, Float64Array],
+    w: Window,
+    atr: Float64Array,
+    log_returns: Float64Array,
     volatility: Float64Array,
 ) -> None:
     out["atr"] = ratio(atr, talib.ATR(w.high, w.low, w.close, 100))

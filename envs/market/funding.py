@@ -44,32 +44,35 @@ def check_funding(where: str, stamps: Int64Array, rates: Float64Array) -> None:
 
 
 def funding_columns(
-    stamps: Int64Array | None, rates: Float64Array | None, open_ns: Int64Array, default_rate: float
-) -> tuple[Float64Array, BoolArray, int]:
-    """Rate and stamp flag at each bar's opening instant, and how many stamps are by default.
+    stamps: Int64Array | None,
+    rates: Float64Array | None,
+    open_ns: Int64Array,
+    interval_ns: int,
+    default_rate: float,
+) -> tuple[Float64Array, BoolArray, Int64Array]:
+    """Rate and stamp flag at each bar's opening instant, and how many stamps there by default.
 
     Where the file has a hole of more than 24 h (or there is no file) the default rate applies at
-    00:00, 08:00 and 16:00 UTC. A stamp inside a bar is charged at the next bar's open.
+    00:00, 08:00 and 16:00 UTC. A stamp inside a bar is charged at the next bar's open; several in
+    one bar are charged together.
     """
     n = open_ns.shape[0]
-    rate, stamp = np.zeros(n), np.zeros(n, dtype=np.bool_)
+    due: Int64Array = open_ns // EIGHT_HOURS_NS - (open_ns - interval_ns) // EIGHT_HOURS_NS
     if stamps is None or rates is None or stamps.size == 0:
-        eight = open_ns % EIGHT_HOURS_NS == 0
-        return np.where(eight, default_rate, 0.0), eight, int(eight.sum())
+        return due.astype(np.float64) * default_rate, due > 0, due
+    rate, stamp = np.zeros(n), np.zeros(n, dtype=np.bool_)
     place = np.searchsorted(open_ns, stamps, side="left")
-    inside = (place < n) & (stamps > int(open_ns[0]) - HOLE_NS // 24)
+    inside = (place < n) & (stamps > int(open_ns[0]) - interval_ns)
     np.add.at(rate, place[inside], rates[inside])
     stamp[place[inside]] = True
     after = np.searchsorted(stamps, open_ns, side="right")
-    previous = np.where(after > 0, stamps[np.maximum(after - 1, 0)], np.iinfo(np.int64).min // 2)
-    following = np.where(
-        after < stamps.size, stamps[np.minimum(after, stamps.size - 1)], np.iinfo(np.int64).max // 2
-    )
-    hole = (following - previous > HOLE_NS) & ~stamp & (open_ns % EIGHT_HOURS_NS == 0)
+    never = np.iinfo(np.int64).max // 2
+    previous = np.where(after > 0, stamps[np.maximum(after - 1, 0)], -never)
+    following = np.where(after < stamps.size, stamps[np.minimum(after, stamps.size - 1)], never)
+    hole = (following - previous > HOLE_NS) & ~stamp & (due > 0)
     hole &= open_ns - previous >= EIGHT_HOURS_NS
-    rate[hole] = default_rate
-    stamp |= hole
-    return rate, stamp, int(hole.sum())
+    rate[hole] = due[hole] * default_rate
+    return rate, stamp | hole, np.where(hole, due, 0)
 
 
 def last_known(

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from math import log
 
 import numpy as np
@@ -43,6 +44,10 @@ class Window:
     def __len__(self) -> int:
         return int(self.close.shape[0])
 
+    def take(self, rows: Int64Array) -> Window:
+        """Window over some of the bars."""
+        return Window(*(getattr(self, f.name)[rows] for f in fields(self)))
+
 
 def anchor_of(bar_number: int) -> int:
     """Anchor of a bar's window."""
@@ -60,12 +65,33 @@ def gap_free(valid: BoolArray, max_gap: int) -> BoolArray:
     return out
 
 
-def rolling_quantile(values: Float64Array, length: int, quantile: float, least: int) -> Float64Array:
-    """Element at 0-based place ``floor(q*(n-1))`` of the last ``length`` known values, sorted.
+def rolling_quantile(
+    values: Float64Array, length: int, quantile: float, least: int
+) -> Float64Array:
+    """Element at 0-based place ``floor(q*(n-1))`` of the known ones of the last values, sorted.
 
-    The value itself is included; NaN where fewer than ``least`` are known.
+    ``length`` values count, the row's own included; NaN where fewer than ``least`` are known.
     """
     out = np.full(values.shape[0], np.nan)
+    for t, ordered in _sorted_windows(values, length):
+        n = len(ordered)
+        if n >= least:
+            out[t] = ordered[int(quantile * (n - 1))]
+    return out
+
+
+def rolling_median(values: Float64Array, length: int) -> Float64Array:
+    """Median of the last ``length`` values; NaN where one of them is unknown."""
+    out = np.full(values.shape[0], np.nan)
+    low, high = (length - 1) // 2, length // 2
+    for t, ordered in _sorted_windows(values, length):
+        if len(ordered) == length:
+            out[t] = 0.5 * (ordered[low] + ordered[high])
+    return out
+
+
+def _sorted_windows(values: Float64Array, length: int) -> Iterator[tuple[int, list[float]]]:
+    """Row, and the known ones of its last ``length`` values, sorted; one list, changed in place."""
     ordered: list[float] = []
     held: deque[float] = deque()
     for t, x in enumerate(values.tolist()):
@@ -76,10 +102,7 @@ def rolling_quantile(values: Float64Array, length: int, quantile: float, least: 
         held.append(x)
         if x == x:
             insort(ordered, x)
-        n = len(ordered)
-        if n >= least:
-            out[t] = ordered[int(quantile * (n - 1))]
-    return out
+        yield t, ordered
 
 
 def efficiency_ratio(close: Float64Array, length: int) -> Float64Array:
@@ -102,8 +125,7 @@ def choppiness(w: Window, true_range: Float64Array, length: int) -> Float64Array
 
 
 def ratio(a: Float64Array, b: Float64Array) -> Float64Array:
-    """a / b, 0 where b is 0, NaN where either is."""
+    """A / b, 0 where b is 0, NaN where either is."""
     out = np.divide(a, b, out=np.zeros_like(a), where=b != 0.0)
     out[np.isnan(a) | np.isnan(b)] = np.nan
     return out
-

@@ -11,7 +11,7 @@ import numpy as np
 from envs.core.market_data import MarketData
 from envs.core.series import slippage_column
 from envs.core.settings import CostSettings
-from envs.core.types import Float64Array, Int64Array
+from envs.core.types import BoolArray, Float64Array, Int64Array
 
 BARRIER_ATR = 1.5
 
@@ -22,8 +22,8 @@ class Labels:
 
     ``y_long``/``y_short``: 1.0 when that side's net profit at first touch or at the vertical
     barrier is > 0. ``gross``: the long side's outcome (exit/open(t+1) - 1) in units of
-    ``atr_frac(t)``. ``end``: row at whose close the label is known. Both barriers use the long
-    side's walk: the two claims are resolved at the same touch.
+    ``atr_frac(t)``. ``end``: row at whose close the label is known. The barriers stand
+    symmetrically, so both claims are resolved by the same touch.
     """
 
     y_long: Float64Array
@@ -43,23 +43,74 @@ def triple_barrier(
     """Label every bar; entries at the next open, barriers ``+-k*ATR(t)`` around it, path rule.
 
     A bar that opens beyond a barrier ends there at its open; both touched in one bar: the order of
-    the bar's path decides. The vertical barrier is the close of bar t + H.
+    the bar's path decides. The vertical barrier is the close of bar t + H. Net profit is after
+    taker fees and slippage of both fills, slippage at the volatility known before the fill's bar.
     """
-    t, s = market.valid.shape
-    y_long, y_short = np.full((t, s), np.nan), np.full((t, s), np.nan)
-    gross, end = np.full((t, s), np.nan), np.full((t, s), -1, dtype=np.int64)
-    for i in range(s):
-        tick = float(market.instruments[i].tick)
-        slip = slippage_column(
-            market.atr_frac[:, i], costs.slippage_min_bps, costs.slippage_max_bps
+    columns = []
+    for i in range(market.n_symbols):
+        ticks = (market.open_ticks, market.high_ticks, market.low_ticks, market.close_ticks)
+        ohlc = np.stack([c[:, i] for c in ticks], axis=1).astype(np.float64)
+        atr = market.atr[:, i] / float(market.instruments[i].tick)
+        columns.append(
+            label_bars(
+                ohlc,
+                market.valid[:, i],
+                atr,
+                market.atr_frac[:, i],
+                horizon_bars,
+                costs,
+                barrier_atr,
+            )
         )
-        _compiled()(
-            market.open_ticks[:, i].copy(), market.high_ticks[:, i].copy(),
-            market.low_ticks[:, i].copy(), market.close_ticks[:, i].copy(),
-            market.valid[:, i].copy(), market.atr[:, i] / tick, market.atr_frac[:, i].copy(), slip,
-            horizon_bars, barrier_atr, costs.taker_fee, y_long[:, i], y_short[:, i], gross[:, i],
-            end[:, i],
-        )  # fmt: skip
+    return Labels(
+        np.stack([c.y_long for c in columns], axis=1),
+        np.stack([c.y_short for c in columns], axis=1),
+        np.stack([c.gross for c in columns], axis=1),
+        np.stack([c.end for c in columns], axis=1),
+    )
+
+
+def label_bars(
+    ohlc: Float64Array,
+    valid: BoolArray,
+    atr: Float64Array,
+    atr_frac: Float64Array,
+    horizon_bars: int,
+    costs: CostSettings,
+    barrier_atr: float = BARRIER_ATR,
+) -> Labels:
+    """Label the bars of one symbol.
+
+    Args:
+        ohlc: (T, 4) open, high, low, close in any one unit of price.
+        valid: (T,) the bar exists; the prices of others are not read.
+        atr: (T,) ATR at the close of each bar in the same unit, NaN while unknown.
+        atr_frac: (T,) ATR over close.
+        horizon_bars: bars up to the vertical barrier.
+        costs: fees and slippage.
+        barrier_atr: distance of the barriers in ATRs.
+
+    Returns:
+        Labels whose columns are (T,).
+    """
+    n = ohlc.shape[0]
+    y_long, y_short, gross = (np.full(n, np.nan) for _ in range(3))
+    end = np.full(n, -1, dtype=np.int64)
+    slip = slippage_column(atr_frac, costs.slippage_min_bps, costs.slippage_max_bps)
+    _compiled()(
+        np.ascontiguousarray(ohlc),
+        np.ascontiguousarray(valid),
+        np.ascontiguousarray(atr),
+        np.ascontiguousarray(atr_frac),
+        slip,
+        horizon_bars,
+        barrier_atr,
+        costs.taker_fee,
+        y_long,
+        y_short,
+        gross,
+        end,
+    )
     return Labels(y_long, y_short, gross, end)
 
 
@@ -67,18 +118,27 @@ def triple_barrier(
 def _compiled() -> Any:
     from numba import njit
 
-    return njit(cache=True)(_label_symbol)
+    return njit(cache=True)(_label_bars)
 
 
-def _label_symbol(
-    o: Any, h: Any, low: Any, c: Any, valid: Any, atr: Any, atr_frac: Any, slip: Any, horizon: int,
-    k: float, fee: float, y_long: Any, y_short: Any, gross: Any, end: Any,
+def _label_bars(
+    ohlc: Any,
+    valid: Any,
+    atr: Any,
+    atr_frac: Any,
+    slip: Any,
+    horizon: int,
+    k: float,
+    fee: float,
+    y_long: Any,
+    y_short: Any,
+    gross: Any,
+    end: Any,
 ) -> None:
-    n = o.shape[0]
-    for t in range(n - horizon):
+    for t in range(ohlc.shape[0] - horizon):
         if not (atr[t] > 0.0) or not valid[t + 1]:
             continue
-        entry = float(o[t + 1])
+        entry = ohlc[t + 1, 0]
         upper = entry + k * atr[t]
         lower = entry - k * atr[t]
         price = 0.0
@@ -86,11 +146,12 @@ def _label_symbol(
         for j in range(t + 1, t + horizon + 1):
             if not valid[j]:
                 continue
-            if o[j] >= upper or o[j] <= lower:
-                price = float(o[j])
-            elif h[j] >= upper and (low[j] > lower or c[j] < o[j]):
+            open_, high, low, close = ohlc[j, 0], ohlc[j, 1], ohlc[j, 2], ohlc[j, 3]
+            if open_ >= upper or open_ <= lower:
+                price = open_
+            elif high >= upper and (low > lower or close < open_):
                 price = upper
-            elif low[j] <= lower:
+            elif low <= lower:
                 price = lower
             if price > 0.0:
                 last = j
@@ -98,7 +159,7 @@ def _label_symbol(
         if price == 0.0:
             if not valid[last]:
                 continue
-            price = float(c[last])
+            price = ohlc[last, 3]
         cost_in = fee + slip[t]
         cost_out = fee + slip[last - 1]
         move = price / entry - 1.0

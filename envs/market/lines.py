@@ -42,7 +42,9 @@ def fit_line(score: Float64Array, gross: Float64Array, close_ns: Int64Array) -> 
     return EvLine(b, s_mean, se, int(score.size))
 
 
-def fit_exit_slope(ev_atr: Float64Array, outcome: Float64Array, close_ns: Int64Array) -> ExitSlope | None:
+def fit_exit_slope(
+    ev_atr: Float64Array, outcome: Float64Array, close_ns: Int64Array
+) -> ExitSlope | None:
     """Slope through the origin of an exit's gross outcome on EV in ATRs; None with too few rows."""
     power = float(ev_atr @ ev_atr)
     if ev_atr.size < _MIN_ROWS or power <= 0.0:

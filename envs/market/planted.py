@@ -20,8 +20,8 @@ from envs.core.settings import CostSettings, SignalSettings
 from envs.core.tape import EvLine, VoteTable
 from envs.core.types import MODEL_NAMES, Float64Array, Int64Array
 from envs.market.build import MarketReport, build_market
-from envs.market.lines import fit_line
 from envs.market.labels import Labels, triple_barrier
+from envs.market.lines import fit_line
 from envs.market.synthetic import EDGES, SyntheticSettings, generate
 
 ACCURACY = (0.75, 0.70, 0.65, 0.55)
@@ -124,7 +124,10 @@ def _views(signal: Float64Array, rng: np.random.Generator) -> Float64Array:
 
 
 def _votes(
-    market: MarketData, views: Float64Array, models: tuple[PlantedModel, ...], labels: Labels,
+    market: MarketData,
+    views: Float64Array,
+    models: tuple[PlantedModel, ...],
+    labels: Labels,
     horizon: int,
 ) -> VoteTable:
     shape = views.shape

@@ -23,6 +23,7 @@ from envs.market.indicators import (
     choppiness,
     efficiency_ratio,
     ratio,
+    rolling_median,
     rolling_quantile,
 )
 from envs.market.settings import MarketSettings
@@ -57,7 +58,11 @@ def regimes(w: Window, settings: MarketSettings) -> Regimes:
 
 
 def _runtime(
-    w: Window, atr: Float64Array, atr_frac: Float64Array, adx: Float64Array, er20: Float64Array,
+    w: Window,
+    atr: Float64Array,
+    atr_frac: Float64Array,
+    adx: Float64Array,
+    er20: Float64Array,
     settings: MarketSettings,
 ) -> Int8Array:
     ema9, ema21, ema50 = (talib.EMA(w.close, n) for n in (9, 21, 50))
@@ -68,47 +73,64 @@ def _runtime(
     m5 = ratio(talib.MOM(w.close, 5), atr)
     known = np.isfinite(adx) & np.isfinite(ema50) & np.isfinite(expansion) & np.isfinite(er20)
     rows = zip(
-        known.tolist(), adx.tolist(), aligned.tolist(), beyond.tolist(), expansion.tolist(),
-        m5.tolist(), er20.tolist(), atr_frac.tolist(), strict=True,
+        known.tolist(),
+        adx.tolist(),
+        aligned.tolist(),
+        beyond.tolist(),
+        expansion.tolist(),
+        m5.tolist(),
+        er20.tolist(),
+        atr_frac.tolist(),
+        strict=True,
     )
-    keeper = _Hysteresis(settings)
+    keeper = Hysteresis(settings)
     out = np.full(len(w), -1, dtype=np.int8)
     s = settings
     for t, (ok, a, al, be, ex, m, er, frac) in enumerate(rows):
         if ok:
-            raw = raw_regime(
-                a, al, be, ex, m, er, frac, keeper.confirmed == TRENDING, s.adx_trend,
-                s.adx_range, s.er_gap, s.high_vol, s.expansion,
-            )
-            out[t] = keeper.next(raw, t)
+            was = keeper.confirmed == TRENDING
+            raw, plain = (
+                raw_regime(
+                    a, al, side, ex, m, er, frac, was, s.adx_trend, s.adx_range, s.er_gap,
+                    s.high_vol, s.expansion,
+                )
+                for side in (be, 0)
+            )  # fmt: skip
+            out[t] = keeper.next(raw, plain, t)
     return out
 
 
-class _Hysteresis:
-    """Confirmation, breakout length and lock; starts from the first raw regime."""
+class Hysteresis:
+    """Confirmation, length of a breakout and lock of spec 3.1; starts from the first raw regime.
+
+    A regime other than BREAKOUT must come twice in a row. BREAKOUT acts at once; after 10 bars it
+    yields to what the other rules say, and acts again only after a bar that is none.
+    """
 
     def __init__(self, settings: MarketSettings) -> None:
         self.confirmed = -1
         self._settings = settings
         self._wanted, self._seen = -1, 0
         self._breakout_bars = 0
+        self._spent = False
         self._changes: list[int] = []
         self._locked_until = -1
 
-    def next(self, raw: int, t: int) -> int:
-        """Confirmed regime after one more bar."""
+    def next(self, raw: int, plain: int, t: int) -> int:
+        """Confirmed regime after bar t; ``plain`` is its raw regime without the breakout rule."""
         if self.confirmed < 0:
-            self.confirmed = raw
+            self.confirmed = self._wanted = raw
+            self._seen = 1
             return raw
-        if self.confirmed == BREAKOUT:
-            self._breakout_bars += 1
-            if raw == BREAKOUT and self._breakout_bars >= _BREAKOUT_BARS:
-                raw = TRENDING
+        self._breakout_bars = self._breakout_bars + 1 if self.confirmed == BREAKOUT else 0
+        expired = self._breakout_bars >= _BREAKOUT_BARS
+        self._spent = raw == BREAKOUT and (self._spent or expired)
+        if self._spent:
+            raw = plain
         self._seen = self._seen + 1 if raw == self._wanted else 1
         self._wanted = raw
-        expired = self.confirmed == BREAKOUT and self._breakout_bars >= _BREAKOUT_BARS
-        ready = raw == BREAKOUT or expired or self._seen >= _CONFIRM_BARS
-        if raw != self.confirmed and ready and t > self._locked_until:
+        ready = raw == BREAKOUT or self._seen >= _CONFIRM_BARS
+        if raw != self.confirmed and (expired or (ready and t > self._locked_until)):
             self._change(raw, t)
         return self.confirmed
 
@@ -123,7 +145,10 @@ class _Hysteresis:
 
 
 def _sizing(
-    w: Window, atr_frac: Float64Array, adx: Float64Array, er20: Float64Array,
+    w: Window,
+    atr_frac: Float64Array,
+    adx: Float64Array,
+    er20: Float64Array,
     settings: MarketSettings,
 ) -> Int8Array:
     chop = choppiness(w, talib.TRANGE(w.high, w.low, w.close), 14)
@@ -145,12 +170,10 @@ def _sizing(
     return out
 
 
-def _states(
-    w: Window, atr: Float64Array, atr_frac: Float64Array
-) -> tuple[Int8Array, Float64Array]:
+def _states(w: Window, atr: Float64Array, atr_frac: Float64Array) -> tuple[Int8Array, Float64Array]:
     to_mean = ratio(w.close - talib.EMA(w.close, 50), 3.0 * atr)
     slope = ratio(talib.MOM(talib.EMA(w.close, 21), 10), 2.0 * atr)
-    median = rolling_quantile(atr_frac, _STATE_MEDIAN_BARS, 0.5, _STATE_MEDIAN_BARS)
+    median = rolling_median(atr_frac, _STATE_MEDIAN_BARS)
     vol = ratio(atr_frac, median)
     width = ratio(talib.MAX(w.high, 20) - talib.MIN(w.low, 20), atr)
     signs = np.sign(np.diff(w.close, prepend=np.nan))

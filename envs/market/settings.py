@@ -14,7 +14,9 @@ class MarketSettings:
     max_gap_bars: int = setting(
         3, "QT_MAX_GAP_BARS", "bars", "longest gap a window may contain", ge=0, le=1000
     )
-    adx_trend: float = setting(25.0, "REGIME_ADX_TREND", "index", "ADX of a trend", gt=0.0, lt=100.0)
+    adx_trend: float = setting(
+        25.0, "REGIME_ADX_TREND", "index", "ADX of a trend", gt=0.0, lt=100.0
+    )
     adx_range: float = setting(
         20.0, "REGIME_ADX_RANGE", "index", "ADX below which nothing trends", gt=0.0, lt=100.0
     )
@@ -35,7 +37,10 @@ class MarketSettings:
     )
     lock_bars: int = setting(2, "REGIME_LOCK_BARS", "bars", "length of the lock", ge=0, le=1000)
     sizing_high_vol_mode: str = setting(
-        "relative", "RL_SIZING_HIGH_VOL_MODE", "relative, absolute", "high-volatility rule",
+        "relative",
+        "RL_SIZING_HIGH_VOL_MODE",
+        "relative, absolute",
+        "high-volatility rule",
         choices=("relative", "absolute"),
     )
     sizing_high_vol_quantile: float = setting(

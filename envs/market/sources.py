@@ -1,7 +1,8 @@
 """Reading bars, funding and marks from a folder of Parquet or CSV files.
 
-Layout: ``perp/BTCUSDT-1h.parquet``, ``perp/BTCUSDT-funding.parquet``, ``perp/BTCUSDT-mark-1h.parquet``
-(the ``perp`` folder may be left out; ``.csv`` works alike). ``timestamp`` is the bar's OPEN time.
+Layout: ``perp/BTCUSDT-1h.parquet``, ``perp/BTCUSDT-funding.parquet``,
+``perp/BTCUSDT-mark-1h.parquet`` (the ``perp`` folder may be left out; ``.csv`` works alike), and
+optionally ``instruments.json``. ``timestamp`` is the bar's OPEN time, UTC.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from envs.core.errors import FixData
+from envs.core.errors import FixData, FixInput
 from envs.core.instrument import Instrument
 from envs.core.types import NS_PER_HOUR, Int64Array
-from envs.market.bars import RawSeries
+from envs.market.bars import RawSeries, check_prices, check_stamps
+from envs.market.funding import check_funding, whole_minutes
+from envs.market.mark import rolled_up
 
 _UNITS = {"m": NS_PER_HOUR // 60, "h": NS_PER_HOUR, "d": 24 * NS_PER_HOUR}
 _BAR_COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
@@ -36,19 +39,15 @@ def read_folder(
 ) -> RawSeries:
     """Read one symbol.
 
+    Marks come from ``SYMBOL-mark-TIMEFRAME`` or are made of the hourly ones where those divide the
+    timeframe; marks coarser than the bars are left out, since their extremes lie ahead.
+
     Raises:
-        FixData: A file is missing, truncated or lacks a column; the message names it.
+        FixData: A file is missing, truncated, lacks a column or holds bad funding or marks; the
+            message names file, row and column.
     """
-    base = folder / "perp" if (folder / "perp").is_dir() else folder
-    if not base.is_dir():
-        raise FixData(f"data folder {folder} does not exist")
-    path = _find(base, f"{symbol}-{timeframe}")
-    if path is None:
-        raise FixData(
-            f"{base}: no file {symbol}-{timeframe}.parquet or .csv; "
-            f"run `python training/data.py download --symbols {symbol}`"
-        )
-    raw = _bars(path, symbol, timeframe)
+    base = _base(folder)
+    raw = _bars(_wanted(base, symbol, timeframe), symbol, timeframe)
     funding = _find(base, f"{symbol}-funding")
     if funding is None and not funding_default:
         raise FixData(
@@ -57,20 +56,11 @@ def read_folder(
         )
     if funding is not None:
         table = _table(funding, ("timestamp", "funding_rate"))
-        raw = replace(
-            raw,
-            funding_ns=_stamps(funding, table["timestamp"]),
-            funding_rate=_numbers(funding, table, "funding_rate"),
-        )
-    mark = _find(base, f"{symbol}-mark-{timeframe}")
-    if mark is not None:
-        table = _table(mark, _BAR_COLUMNS[:5])
-        columns = [_numbers(mark, table, c) for c in _BAR_COLUMNS[1:5]]
-        raw = replace(
-            raw,
-            mark_open_ns=_stamps(mark, table["timestamp"]),
-            mark=np.stack(columns, axis=1),
-        )
+        stamps = whole_minutes(_stamps(funding, table["timestamp"]))
+        rates = _numbers(funding, table, "funding_rate")
+        check_funding(funding.name, stamps, rates)
+        raw = replace(raw, funding_ns=stamps, funding_rate=rates)
+    raw = _with_mark(raw, base, timeframe)
     if detail is not None:
         finer = _find(base, f"{symbol}-{detail}")
         if finer is None:
@@ -87,8 +77,52 @@ def read_instruments(folder: Path) -> dict[str, Instrument]:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return {r["symbol"]: Instrument.from_json(r) for r in rows}
-    except (ValueError, KeyError, TypeError) as error:
-        raise FixData(f"{path}: not a list of instruments ({error})") from error
+    except (ValueError, KeyError, TypeError, ZeroDivisionError, FixInput) as error:
+        raise FixData(f"{path}: not a list of instruments ({error!r})") from error
+
+
+def symbols_in(folder: Path, timeframe: str) -> tuple[str, ...]:
+    """Symbols that have a file of bars of this timeframe, sorted.
+
+    Raises:
+        FixData: The folder does not exist.
+    """
+    pattern = re.compile(rf"([A-Z0-9]+)-{re.escape(timeframe)}\.(parquet|csv)")
+    found = (pattern.fullmatch(p.name) for p in _base(folder).iterdir())
+    return tuple(sorted({m[1] for m in found if m}))
+
+
+def _base(folder: Path) -> Path:
+    base = folder / "perp" if (folder / "perp").is_dir() else folder
+    if not base.is_dir():
+        raise FixData(f"data folder {folder} does not exist")
+    return base
+
+
+def _wanted(base: Path, symbol: str, timeframe: str) -> Path:
+    path = _find(base, f"{symbol}-{timeframe}")
+    if path is None:
+        raise FixData(
+            f"{base}: no file {symbol}-{timeframe}.parquet or .csv; "
+            f"run `python training/data.py download --symbols {symbol} --timeframe {timeframe}`"
+        )
+    return path
+
+
+def _with_mark(raw: RawSeries, base: Path, timeframe: str) -> RawSeries:
+    path, width = _find(base, f"{raw.symbol}-mark-{timeframe}"), raw.interval_ns
+    if path is None and width > NS_PER_HOUR and width % NS_PER_HOUR == 0:
+        path, width = _find(base, f"{raw.symbol}-mark-1h"), NS_PER_HOUR
+    if path is None:
+        return raw
+    table = _table(path, _BAR_COLUMNS[:5])
+    open_ns = _stamps(path, table["timestamp"])
+    prices = np.stack([_numbers(path, table, c) for c in _BAR_COLUMNS[1:5]], axis=1)
+    check_stamps(path.name, open_ns, None, width)
+    check_prices(path.name, open_ns, None, prices)
+    if width != raw.interval_ns and open_ns.size:
+        open_ns, prices = rolled_up(open_ns, prices, width, raw.interval_ns)
+    return replace(raw, mark_open_ns=open_ns, mark=prices)
 
 
 def _find(base: Path, stem: str) -> Path | None:
@@ -101,12 +135,10 @@ def _find(base: Path, stem: str) -> Path | None:
 
 def _bars(path: Path, symbol: str, timeframe: str) -> RawSeries:
     table = _table(path, _BAR_COLUMNS)
+    o, h, low, c, volume = (_numbers(path, table, name) for name in _BAR_COLUMNS[1:])
+    stamps = _stamps(path, table["timestamp"])
     return RawSeries(
-        symbol,
-        interval_ns_of(timeframe),
-        _stamps(path, table["timestamp"]),
-        *(_numbers(path, table, c) for c in _BAR_COLUMNS[1:]),
-        source=path.name,
+        symbol, interval_ns_of(timeframe), stamps, o, h, low, c, volume, source=path.name
     )
 
 
@@ -125,13 +157,20 @@ def _table(path: Path, columns: tuple[str, ...]) -> Any:
 
 def _stamps(path: Path, column: Any) -> Int64Array:
     import pandas as pd
+    from pandas.api.types import is_numeric_dtype
 
+    if is_numeric_dtype(column):
+        raise FixData(
+            f"{path}: column timestamp holds numbers, of which unit is unknown; "
+            "write times such as 2024-01-01T00:00:00Z"
+        )
     try:
         parsed = pd.to_datetime(column, utc=True)
     except (ValueError, TypeError) as error:
         raise FixData(f"{path}: column timestamp holds what is not a time ({error})") from error
-    if bool(parsed.isna().any()):
-        raise FixData(f"{path}: column timestamp is empty in row {int(parsed.isna().argmax())}")
+    missing = np.flatnonzero(parsed.isna().to_numpy())
+    if missing.size:
+        raise FixData(f"{path}: row {missing[0]}: column timestamp is empty; mend or drop the row")
     values = parsed.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
     return np.ascontiguousarray(values)
 

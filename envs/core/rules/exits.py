@@ -70,8 +70,14 @@ class Stop(NamedTuple):
 
 
 def initial_levels(
-    side: int, entry: int, atr_ticks: float, sl_atr: float, plan: Template, be_r: float,
-    trail_atr: float, entry_ns: int,
+    side: int,
+    entry: int,
+    atr_ticks: float,
+    sl_atr: float,
+    plan: Template,
+    be_r: float,
+    trail_atr: float,
+    entry_ns: int,
 ) -> Levels:
     """Anchor stop, partial and target at the entry fill with distances in ATRs."""
     distance = sl_atr * atr_ticks
@@ -92,7 +98,12 @@ def initial_levels(
 
 
 def moved_stop(
-    levels: Levels, stop: Stop, price: int, peak: int, taker: float, slip: float,
+    levels: Levels,
+    stop: Stop,
+    price: int,
+    peak: int,
+    taker: float,
+    slip: float,
     funding_per_unit_ticks: float,
 ) -> Stop:
     """Stop after the moves at a vertex: break-even, then trail; never looser than before."""

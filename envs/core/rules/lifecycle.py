@@ -75,8 +75,18 @@ class Fill(NamedTuple):
 
 
 def open_position(
-    side: int, ref_signed: int, qty: int, leverage: int, atr: float, sl_atr: float,
-    plan: Template, slip: float, fee_rate: float, fees: Fees, contract: Contract, brackets: Any,
+    side: int,
+    ref_signed: int,
+    qty: int,
+    leverage: int,
+    atr: float,
+    sl_atr: float,
+    plan: Template,
+    slip: float,
+    fee_rate: float,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
     now_ns: int,
 ) -> tuple[Levels, Live, int]:
     """Fill an entry and anchor its levels at the fill.
@@ -91,9 +101,7 @@ def open_position(
     """
     tick = contract.tick_den / contract.tick_num
     fill = entry_fill(ref_signed, side, slip)
-    levels = initial_levels(
-        side, fill, atr * tick, sl_atr, plan, fees.be_r, fees.trail_atr, now_ns
-    )
+    levels = initial_levels(side, fill, atr * tick, sl_atr, plan, fees.be_r, fees.trail_atr, now_ns)
     notional = _value(side * fill, qty, contract)
     cost = to_units(notional)
     margin = to_units(notional / leverage)
@@ -101,15 +109,35 @@ def open_position(
     liq = _liquidation(side, fill, qty, margin, contract, brackets, tier)
     slippage = to_units(_value(abs(fill - ref_signed), qty, contract))
     live = Live(
-        qty, levels.stop0, STOP_INITIAL, fill, fill, False, liq, 0, cost, margin, 0,
-        to_units(notional * fee_rate), 0, 0, slippage, 0.0,
+        qty,
+        levels.stop0,
+        STOP_INITIAL,
+        fill,
+        fill,
+        False,
+        liq,
+        0,
+        cost,
+        margin,
+        0,
+        to_units(notional * fee_rate),
+        0,
+        0,
+        slippage,
+        0.0,
     )
     return levels, live, tier
 
 
 def pay_funding(
-    side: int, entry: int, live: Live, mark_ticks: float, rate: float, contract: Contract,
-    brackets: Any, tier: int,
+    side: int,
+    entry: int,
+    live: Live,
+    mark_ticks: float,
+    rate: float,
+    contract: Contract,
+    brackets: Any,
+    tier: int,
 ) -> Live:
     """Settle one funding stamp on a position held before it; ``mark_ticks`` unsigned.
 
@@ -121,15 +149,36 @@ def pay_funding(
     margin = live.margin + received
     liq = _liquidation(side, entry, live.qty, margin, contract, brackets, tier)
     return Live(
-        live.qty, live.stop, live.stop_kind, live.peak, live.trough, live.partial_done, liq,
-        live.order, live.cost, margin, live.gross, live.fees, live.funding + received,
-        live.insurance, live.slippage, live.funding_unit - from_units(received) / quantity,
+        live.qty,
+        live.stop,
+        live.stop_kind,
+        live.peak,
+        live.trough,
+        live.partial_done,
+        liq,
+        live.order,
+        live.cost,
+        margin,
+        live.gross,
+        live.fees,
+        live.funding + received,
+        live.insurance,
+        live.slippage,
+        live.funding_unit - from_units(received) / quantity,
     )
 
 
 def close_at(
-    levels: Levels, live: Live, kind: int, ref: int, slip: float, spare: int, fees: Fees,
-    contract: Contract, brackets: Any, tier: int,
+    levels: Levels,
+    live: Live,
+    kind: int,
+    ref: int,
+    slip: float,
+    spare: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+    tier: int,
 ) -> tuple[Live, Fill]:
     """Apply a closing event at reference price ``ref`` (signed ticks).
 
@@ -164,16 +213,28 @@ def close_at(
     peak = live.peak if live.peak > ref else ref
     trough = live.trough if live.trough < ref else ref
     after = Live(
-        left, live.stop, live.stop_kind, peak, trough, live.partial_done or kind == PARTIAL,
-        liq, live.order, live.cost - cost, margin, live.gross + gross, live.fees + fee,
-        live.funding, live.insurance, live.slippage + slippage, live.funding_unit,
+        left,
+        live.stop,
+        live.stop_kind,
+        peak,
+        trough,
+        live.partial_done or kind == PARTIAL,
+        liq,
+        live.order,
+        live.cost - cost,
+        margin,
+        live.gross + gross,
+        live.fees + fee,
+        live.funding,
+        live.insurance,
+        live.slippage + slippage,
+        live.funding_unit,
     )
     return after, Fill(price, qty, gross, fee, reason)
 
 
 def at_vertex(
-    levels: Levels, live: Live, price: int, mark: float, slip: float, fees: Fees,
-    contract: Contract,
+    levels: Levels, live: Live, price: int, mark: float, slip: float, fees: Fees, contract: Contract
 ) -> Live:
     """Extremes and stop moves at a vertex the price reached; prices in signed ticks.
 
@@ -182,9 +243,7 @@ def at_vertex(
     peak = live.peak if live.peak > price else price
     trough = live.trough if live.trough < price else price
     unit = live.funding_unit * contract.tick_den / contract.tick_num
-    new = moved_stop(
-        levels, Stop(live.stop, live.stop_kind), price, peak, fees.taker, slip, unit
-    )
+    new = moved_stop(levels, Stop(live.stop, live.stop_kind), price, peak, fees.taker, slip, unit)
     order = live.order
     stop = live.stop
     kind = live.stop_kind
@@ -195,8 +254,21 @@ def at_vertex(
         elif order == 0:
             order = new.kind
     return Live(
-        live.qty, stop, kind, peak, trough, live.partial_done, live.liq, order, live.cost,
-        live.margin, live.gross, live.fees, live.funding, live.insurance, live.slippage,
+        live.qty,
+        stop,
+        kind,
+        peak,
+        trough,
+        live.partial_done,
+        live.liq,
+        order,
+        live.cost,
+        live.margin,
+        live.gross,
+        live.fees,
+        live.funding,
+        live.insurance,
+        live.slippage,
         live.funding_unit,
     )
 
@@ -207,9 +279,22 @@ def with_order(live: Live, reason: int) -> Live:
     if order == 0:
         order = reason
     return Live(
-        live.qty, live.stop, live.stop_kind, live.peak, live.trough, live.partial_done, live.liq,
-        order, live.cost, live.margin, live.gross, live.fees, live.funding, live.insurance,
-        live.slippage, live.funding_unit,
+        live.qty,
+        live.stop,
+        live.stop_kind,
+        live.peak,
+        live.trough,
+        live.partial_done,
+        live.liq,
+        order,
+        live.cost,
+        live.margin,
+        live.gross,
+        live.fees,
+        live.funding,
+        live.insurance,
+        live.slippage,
+        live.funding_unit,
     )
 
 
@@ -237,18 +322,44 @@ def _liquidate(
         fee = free if free > 0 else 0
     trough = live.trough if live.trough < level else level
     after = Live(
-        0, live.stop, live.stop_kind, live.peak, trough, live.partial_done, level, 0, 0, 0,
-        live.gross + gross, live.fees + fee, live.funding, live.insurance + insurance,
-        live.slippage, live.funding_unit,
+        0,
+        live.stop,
+        live.stop_kind,
+        live.peak,
+        trough,
+        live.partial_done,
+        level,
+        0,
+        0,
+        0,
+        live.gross + gross,
+        live.fees + fee,
+        live.funding,
+        live.insurance + insurance,
+        live.slippage,
+        live.funding_unit,
     )
     return after, Fill(level, live.qty, gross, fee, LIQUIDATION)
 
 
 def _with_partial_done(live: Live) -> Live:
     return Live(
-        live.qty, live.stop, live.stop_kind, live.peak, live.trough, True, live.liq, live.order,
-        live.cost, live.margin, live.gross, live.fees, live.funding, live.insurance,
-        live.slippage, live.funding_unit,
+        live.qty,
+        live.stop,
+        live.stop_kind,
+        live.peak,
+        live.trough,
+        True,
+        live.liq,
+        live.order,
+        live.cost,
+        live.margin,
+        live.gross,
+        live.fees,
+        live.funding,
+        live.insurance,
+        live.slippage,
+        live.funding_unit,
     )
 
 
@@ -262,6 +373,12 @@ def _liquidation(
     side: int, entry: int, qty: int, margin: int, contract: Contract, brackets: Any, tier: int
 ) -> int:
     return liquidation_ticks(
-        side, entry, qty * contract.step_num / contract.step_den, from_units(margin),
-        brackets[tier, 1], brackets[tier, 2], contract.tick_num, contract.tick_den,
+        side,
+        entry,
+        qty * contract.step_num / contract.step_den,
+        from_units(margin),
+        brackets[tier, 1],
+        brackets[tier, 2],
+        contract.tick_num,
+        contract.tick_den,
     )

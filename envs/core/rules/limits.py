@@ -116,7 +116,12 @@ def cooldown_ns(level: int, limits: StopLimits) -> int:
 
 
 def next_ess(
-    ess: Ess, level: int, daily: int, flat: bool, acknowledged: bool, now_ns: int,
+    ess: Ess,
+    level: int,
+    daily: int,
+    flat: bool,
+    acknowledged: bool,
+    now_ns: int,
     limits: StopLimits,
 ) -> Ess:
     """One evaluation of the state machine (spec 10.4).

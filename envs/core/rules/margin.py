@@ -29,8 +29,14 @@ def liquidation_distance(side: int, leverage: float, mmr: float) -> float:
 
 
 def liquidation_ticks(
-    side: int, entry_signed: int, qty: float, margin_quote: float, mmr: float, amount: float,
-    tick_num: int, tick_den: int,
+    side: int,
+    entry_signed: int,
+    qty: float,
+    margin_quote: float,
+    mmr: float,
+    amount: float,
+    tick_num: int,
+    tick_den: int,
 ) -> int:
     """Liquidation level in signed ticks, rounded against the trader (a long's up)."""
     entry = side * entry_signed * tick_num / tick_den

@@ -39,8 +39,15 @@ def event_at_open(
 
 
 def event_on_piece(
-    a: int, b: int, mark_a: float, mark_b: float, stop: int, partial: int, target: int,
-    partial_done: bool, liq: int,
+    a: int,
+    b: int,
+    mark_a: float,
+    mark_b: float,
+    stop: int,
+    partial: int,
+    target: int,
+    partial_done: bool,
+    liq: int,
 ) -> Event:
     """First event on the straight piece a -> b; ties: liquidation, stop, partial, target."""
     kind = NOTHING
@@ -81,8 +88,15 @@ def mark_at(mark_a: float, mark_b: float, u: float) -> float:
 
 
 def is_quiet(
-    low: int, high: int, mark_low: float, stop: int, partial: int, target: int,
-    partial_done: bool, liq: int, move_from: int,
+    low: int,
+    high: int,
+    mark_low: float,
+    stop: int,
+    partial: int,
+    target: int,
+    partial_done: bool,
+    liq: int,
+    move_from: float,
 ) -> bool:
     """Whether no level can fire and no stop can move while price stays within [low, high]."""
     if low <= stop or mark_low <= liq or high >= target or high >= move_from:

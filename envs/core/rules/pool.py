@@ -98,9 +98,11 @@ def reweigh(weights: Any, losses: Any, eta: float, share: float) -> None:
             weights[i] = (1.0 - share) * weights[i] + share / n
 
 
-def platt_step(platt: Any, i: int, gradient_a: float, gradient_b: float, bars: float) -> None:
-    """One gradient step of online Platt: 0.1/sqrt(bars), a in [.05, 5], b in [-3, 3]."""
-    step = 0.1 / math.sqrt(bars)
+def platt_step(
+    platt: Any, i: int, gradient_a: float, gradient_b: float, bars: float, rate: float
+) -> None:
+    """One gradient step of online Platt: rate/sqrt(bars), a in [.05, 5], b in [-3, 3]."""
+    step = rate / math.sqrt(bars)
     a = platt[i, 0] - step * gradient_a
     b = platt[i, 1] - step * gradient_b
     platt[i, 0] = min(5.0, max(0.05, a))
@@ -108,8 +110,17 @@ def platt_step(platt: Any, i: int, gradient_a: float, gradient_b: float, bars: f
 
 
 def learn_bar(
-    platt: Any, bars: Any, weights: Any, stated: Any, outcomes: Any, count: int, eta: float,
-    share: float, experts: Any, losses: Any,
+    platt: Any,
+    bars: Any,
+    weights: Any,
+    stated: Any,
+    outcomes: Any,
+    count: int,
+    eta: float,
+    share: float,
+    rate: float,
+    experts: Any,
+    losses: Any,
 ) -> float:
     """One update of one game with the labels that ended at one bar.
 
@@ -149,7 +160,7 @@ def learn_bar(
     for i in range(N_MODELS):
         if seen[i] > 0.0:
             bars[i] += 1.0
-            platt_step(platt, i, grad_a[i] / seen[i], grad_b[i] / seen[i], bars[i])
+            platt_step(platt, i, grad_a[i] / seen[i], grad_b[i] / seen[i], bars[i], rate)
     return pooled / count if count > 0 else 0.0
 
 

@@ -9,9 +9,19 @@ BREAKOUT = 3
 
 
 def raw_regime(
-    adx: float, aligned: bool, beyond: int, expansion: float, m5: float, er20: float,
-    atr_frac: float, was_trending: bool, adx_trend: float, adx_range: float, er_gap: float,
-    high_vol: float, min_expansion: float,
+    adx: float,
+    aligned: bool,
+    beyond: int,
+    expansion: float,
+    m5: float,
+    er20: float,
+    atr_frac: float,
+    was_trending: bool,
+    adx_trend: float,
+    adx_range: float,
+    er_gap: float,
+    high_vol: float,
+    min_expansion: float,
 ) -> int:
     """First matching rule of spec 3.1; ``beyond`` is +1/-1 beyond the previous high/low, else 0."""
     if beyond != 0 and expansion >= min_expansion and beyond * m5 >= 1.0:

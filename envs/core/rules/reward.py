@@ -47,8 +47,14 @@ def shaped_reward(f: float, s: float, hours: float, mae: float) -> float:
 
 
 def decision_reward(
-    kind: int, net: float, equity: float, risk: float, notional: float, sl_frac: float,
-    hours: float, mae: float,
+    kind: int,
+    net: float,
+    equity: float,
+    risk: float,
+    notional: float,
+    sl_frac: float,
+    hours: float,
+    mae: float,
 ) -> float:
     """Decision reward of the configured kind; amounts in quote."""
     if kind == LOG_GROWTH:

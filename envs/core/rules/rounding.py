@@ -67,6 +67,8 @@ def ratio_half_even(amount: int, part: int, whole: int) -> int:
     return sign * base
 
 
-def value_quote(ticks: int, steps: int, tick_num: int, tick_den: int, step_num: int, step_den: int) -> float:
+def value_quote(
+    ticks: int, steps: int, tick_num: int, tick_den: int, step_num: int, step_den: int
+) -> float:
     """Notional in quote of ``steps`` at ``ticks``."""
     return (ticks * tick_num / tick_den) * (steps * step_num / step_den)

@@ -104,8 +104,17 @@ def capped_notional(
 
 
 def size_order(
-    funds: Funds, rules: SizeRules, contract: Contract, brackets: Any, side: int, ref_ticks: int,
-    atr_frac: float, round_trip: float, size: float, leverage: int, sl_atr: float,
+    funds: Funds,
+    rules: SizeRules,
+    contract: Contract,
+    brackets: Any,
+    side: int,
+    ref_ticks: int,
+    atr_frac: float,
+    round_trip: float,
+    size: float,
+    leverage: int,
+    sl_atr: float,
 ) -> Sized:
     """Size one action: plan, chosen size and leverage, caps, exchange filters.
 
@@ -138,9 +147,21 @@ def size_order(
 
 
 def size_ladder(
-    funds: Funds, rules: SizeRules, contract: Contract, brackets: Any, side: int, ref_ticks: int,
-    atr_frac: float, round_trip: float, sizes: Any, leverages: Any, exits: Any, qty_out: Any,
-    notional_out: Any, clamped_out: Any, reason_out: Any,
+    funds: Funds,
+    rules: SizeRules,
+    contract: Contract,
+    brackets: Any,
+    side: int,
+    ref_ticks: int,
+    atr_frac: float,
+    round_trip: float,
+    sizes: Any,
+    leverages: Any,
+    exits: Any,
+    qty_out: Any,
+    notional_out: Any,
+    clamped_out: Any,
+    reason_out: Any,
 ) -> None:
     """Size every action of a preset into the ``_out`` arrays; size 0 (skip) is allowed, 0 steps."""
     for i in range(sizes.shape[0]):
@@ -151,8 +172,17 @@ def size_ladder(
             reason_out[i] = OK
             continue
         sized = size_order(
-            funds, rules, contract, brackets, side, ref_ticks, atr_frac, round_trip, sizes[i],
-            leverages[i], stop_atr(exits[i]),
+            funds,
+            rules,
+            contract,
+            brackets,
+            side,
+            ref_ticks,
+            atr_frac,
+            round_trip,
+            sizes[i],
+            leverages[i],
+            stop_atr(exits[i]),
         )
         qty_out[i] = sized.qty_steps
         notional_out[i] = sized.notional
@@ -160,9 +190,7 @@ def size_ladder(
         reason_out[i] = sized.mask_reason
 
 
-def largest_leverage(
-    side: int, sl_frac: float, mmr: float, ceiling: int, liq_buffer: float
-) -> int:
+def largest_leverage(side: int, sl_frac: float, mmr: float, ceiling: int, liq_buffer: float) -> int:
     """Largest whole leverage whose liquidation stays ``liq_buffer`` stops away; 0 if none."""
     best = 0
     for leverage in range(1, ceiling + 1):

@@ -25,7 +25,7 @@ def confidence_bin(confidence: float) -> int:
 
 
 def exposure_bin(used_margin_frac: float) -> int:
-    """light < .10, moderate < .25, heavy < .45, max; used initial margin over equity."""
+    """Light < .10, moderate < .25, heavy < .45, max; used initial margin over equity."""
     if used_margin_frac < 0.10:
         return 0
     if used_margin_frac < 0.25:
@@ -36,7 +36,7 @@ def exposure_bin(used_margin_frac: float) -> int:
 
 
 def performance_bin(total_net_r: float, n_trades: int) -> int:
-    """bad < -2, neutral, good >= 2: net R of the last 20 trades, neutral below 10 trades."""
+    """Bad < -2, neutral, good >= 2: net R of the last 20 trades, neutral below 10 trades."""
     if n_trades < PERFORMANCE_MIN:
         total_net_r = 0.0
     if total_net_r < -2.0:
@@ -48,7 +48,9 @@ def performance_bin(total_net_r: float, n_trades: int) -> int:
 
 def state_index(regime: int, confidence: int, exposure: int, performance: int) -> int:
     """Index 0..299 of the four bins."""
-    return ((regime * N_CONFIDENCE + confidence) * N_EXPOSURE + exposure) * N_PERFORMANCE + performance
+    return (
+        (regime * N_CONFIDENCE + confidence) * N_EXPOSURE + exposure
+    ) * N_PERFORMANCE + performance
 
 
 def decode_state(index: int) -> tuple[int, int, int, int]:

@@ -1,8 +1,7 @@
-"""Walking a position along a bar's path, vertex by vertex, and one position alone to its end.
+"""Walking a position along a bar's path, vertex by vertex (spec 2, 9.2).
 
 Bars are unsigned ticks in arrays of one symbol; a position sees them in signed ticks. The account
-calls ``step_vertex`` for every open position of a vertex; ``walk_alone`` is the counterfactual of
-spec 8.3: one variant simulated alone from the same bars.
+and the counterfactual walk of ``alone`` call ``step_vertex`` for every open position of a vertex.
 """
 
 from __future__ import annotations
@@ -97,8 +96,19 @@ class Outcome(NamedTuple):
 
 
 def step_vertex(
-    index: int, a: int, b: int, mark_a: float, mark_b: float, levels: Levels, live: Live,
-    tier: int, slip: float, spare: int, fees: Fees, contract: Contract, brackets: Any,
+    index: int,
+    a: int,
+    b: int,
+    mark_a: float,
+    mark_b: float,
+    levels: Levels,
+    live: Live,
+    tier: int,
+    slip: float,
+    spare: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
 ) -> Step:
     """Walk from vertex ``index - 1`` (price a) to ``index`` (price b), or judge an open (index 0).
 
@@ -118,7 +128,14 @@ def step_vertex(
             )
         else:
             event = event_on_piece(
-                at, b, mark, mark_b, live.stop, levels.partial, levels.target, live.partial_done,
+                at,
+                b,
+                mark,
+                mark_b,
+                live.stop,
+                levels.partial,
+                levels.target,
+                live.partial_done,
                 live.liq,
             )
         if event.kind == NOTHING:
@@ -191,7 +208,11 @@ def risk_units(levels: Levels, qty: int, contract: Contract) -> int:
     """Initial risk |fill - stop0| * qty in units."""
     return to_units(
         value_quote(
-            levels.risk, qty, contract.tick_num, contract.tick_den, contract.step_num,
+            levels.risk,
+            qty,
+            contract.tick_num,
+            contract.tick_den,
+            contract.step_num,
             contract.step_den,
         )
     )
@@ -208,143 +229,6 @@ def bar_in_reach(live: Live, low: int, high: int, mark_low: float, mark_high: fl
     return (low <= live.stop <= high) or (mark_low <= live.liq <= mark_high)
 
 
-def walk_alone(
-    series: Series, row: int, last_row: int, order: Order, spare: int, interval_ns: int, rule: int,
-    fees: Fees, contract: Contract, brackets: Any,
-) -> Outcome:
-    """Simulate one entry decided at the close of ``row`` alone, at most through ``last_row``.
-
-    ``spare`` is the free margin at the decision in units (see ``close_at``). A position still open at the close of
-    ``last_row`` is closed there with taker cost, reason END.
-    """
-    side = order.side
-    resting = order.style == STYLE_POST_ONLY
-    opened = False
-    notional = 0
-    entry_row = -1
-    margin0 = 0
-    levels = Levels(side, 0, 1, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0)
-    live = Live(0, 0, 0, 0, 0, False, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0)
-    tier = 0
-    for t in range(row + 1, last_row + 1):
-        if not series.valid[t]:
-            continue
-        slip = series.slip[t]
-        open_ns = int(series.close_ns[t]) - interval_ns
-        if opened and series.stamp[t]:
-            live = pay_funding(
-                side, levels.entry, live, series.mark[t, 0], series.funding[t], contract, brackets,
-                tier,
-            )
-        parts = 1
-        fine = rule == RULE_DETAIL and series.detail.shape[1] > 0 and series.detail_ok[t]
-        if fine:
-            parts = series.detail.shape[1]
-        for part in range(parts):
-            if fine:
-                o = int(series.detail[t, part, 0])
-                h = int(series.detail[t, part, 1])
-                low = int(series.detail[t, part, 2])
-                c = int(series.detail[t, part, 3])
-            else:
-                o = int(series.ohlc[t, 0])
-                h = int(series.ohlc[t, 1])
-                low = int(series.ohlc[t, 2])
-                c = int(series.ohlc[t, 3])
-            adverse = True
-            mark = 0.0
-            price = 0
-            for index in range(4):
-                if index == 0:
-                    in_reach = True
-                    if opened:
-                        worst = low if side > 0 else -h
-                        best = h if side > 0 else -low
-                        mark_worst = series.mark[t, 2] if side > 0 else -series.mark[t, 1]
-                        mark_best = series.mark[t, 1] if side > 0 else -series.mark[t, 2]
-                        in_reach = bar_in_reach(live, worst, best, mark_worst, mark_best)
-                    adverse = adverse_first(side, o, c, rule, in_reach)
-                to = int(signed_vertex(index, side, adverse, o, h, low, c))
-                if fine:
-                    mark_to = to + side * detail_basis(series, t, part, parts, index)
-                else:
-                    mark_to = signed_vertex(
-                        index, side, adverse, series.mark[t, 0], series.mark[t, 1],
-                        series.mark[t, 2], series.mark[t, 3],
-                    )
-                if index == 0:
-                    price = to
-                    mark = mark_to
-                now = vertex_ns(open_ns, interval_ns, parts, part, index)
-                if not opened:
-                    enter = False
-                    if not resting:
-                        enter = index == 0 and part == 0
-                        if enter:
-                            levels, live, tier = open_position(
-                                side, to, order.qty, order.leverage, order.atr, order.sl_atr,
-                                order.plan, slip, fees.taker, fees, contract, brackets, now,
-                            )
-                    elif limit_reached(to, order.limit):
-                        enter = True
-                        levels, live, tier = open_position(
-                            side, order.limit, order.qty, order.leverage, order.atr, order.sl_atr,
-                            order.plan, 0.0, fees.maker, fees, contract, brackets, now,
-                        )
-                        if index > 0:
-                            mark = mark_at(mark, mark_to, limit_fraction(price, to, order.limit))
-                            price = order.limit - 1
-                    if enter:
-                        opened = True
-                        entry_row = t
-                        notional = live.cost
-                        margin0 = live.margin
-                if opened:
-                    step = step_vertex(
-                        index if (index < 3 or part == parts - 1) else 2, price, to, mark, mark_to,
-                        levels, live, tier, slip, spare, fees, contract, brackets,
-                    )
-                    live = step.live
-                    if live.qty == 0:
-                        reason = step.first.reason
-                        if step.n_fills == 2:
-                            reason = step.second.reason
-                        return _outcome(
-                            levels, live, order.qty, notional, entry_row, t, now, reason, margin0,
-                            contract,
-                        )
-                price = to
-                mark = mark_to
-        if opened:
-            close = side * int(series.ohlc[t, 3])
-            if time_is_up(levels, int(series.close_ns[t]), close, fees.time_min_r):
-                live = with_order(live, TIME)
-            if t == last_row:
-                live, fill = close_at(
-                    levels, live, END, close, slip, spare, fees, contract, brackets, tier
-                )
-                return _outcome(
-                    levels, live, order.qty, notional, entry_row, t, int(series.close_ns[t]), END,
-                    margin0, contract,
-                )
-        elif resting:
-            if not order.unfilled_market:
-                break
-            resting = False
-    return Outcome(False, 0, 0, 0, -1, -1, 0, 0, 0.0, 0.0, 0, 0)
-
-
-def _outcome(
-    levels: Levels, live: Live, qty: int, notional: int, entry_row: int, row: int, now: int,
-    reason: int, margin: int, contract: Contract,
-) -> Outcome:
-    mae, mfe = excursions(levels, live)
-    return Outcome(
-        True, net_units(live), risk_units(levels, qty, contract), notional, entry_row, row,
-        levels.entry_ns, now, mae, mfe, reason, margin,
-    )
-
-
 def detail_basis(series: Series, t: int, part: int, parts: int, index: int) -> float:
     """Basis mark - last of the coarser bar at a finer bar's vertex, unsigned ticks."""
     b0 = series.mark[t, 0] - series.ohlc[t, 0]
@@ -355,4 +239,3 @@ def detail_basis(series: Series, t: int, part: int, parts: int, index: int) -> f
     if series.ohlc[t, 3] >= series.ohlc[t, 0]:
         return basis_at(fraction, b0, low, high, b3)
     return basis_at(fraction, b0, high, low, b3)
-

@@ -1,0 +1,414 @@
+"""One variant simulated alone from the same bars: the counterfactual walk of spec 8.3."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from envs.core.rules.exits import Levels, time_is_up
+from envs.core.rules.fills import limit_fraction, limit_reached
+from envs.core.rules.lifecycle import (
+    Fees,
+    Live,
+    close_at,
+    net_units,
+    open_position,
+    pay_funding,
+    with_order,
+)
+from envs.core.rules.path import is_quiet, mark_at
+from envs.core.rules.sizing import Contract
+from envs.core.rules.walk import (
+    END,
+    RULE_DETAIL,
+    STYLE_POST_ONLY,
+    TIME,
+    Order,
+    Outcome,
+    Series,
+    adverse_first,
+    bar_in_reach,
+    detail_basis,
+    excursions,
+    risk_units,
+    signed_vertex,
+    step_vertex,
+    vertex_ns,
+)
+
+
+class Alone(NamedTuple):
+    """Where a lone variant stands; prices in signed ticks, ``reason`` > 0 once it is closed."""
+
+    opened: bool
+    levels: Levels
+    live: Live
+    tier: int
+    price: int
+    mark: float
+    entry_row: int
+    notional: int
+    margin: int
+    reason: int
+    now_ns: int
+
+
+class Vertex(NamedTuple):
+    """One vertex of a (finer) bar as the variant meets it; ``last`` is the bar's close."""
+
+    index: int
+    first_part: bool
+    last: bool
+    price: int
+    mark: float
+    now_ns: int
+
+
+def walk_alone(
+    series: Series,
+    row: int,
+    last_row: int,
+    order: Order,
+    spare: int,
+    interval_ns: int,
+    rule: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+) -> Outcome:
+    """Simulate one entry decided at the close of ``row`` alone, at most through ``last_row``.
+
+    ``spare`` is the free margin at the decision in units (see ``close_at``). A position still open
+    at the close of ``last_row`` is closed there with taker cost, reason END.
+    """
+    run = Alone(
+        False, Levels(order.side, 0, 1, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0),
+        Live(0, 0, 0, 0, 0, False, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0), 0, 0, 0.0, -1, 0, 0, 0, 0,
+    )  # fmt: skip
+    resting = order.style == STYLE_POST_ONLY
+    for t in range(row + 1, last_row + 1):
+        if not series.valid[t]:
+            continue
+        if run.opened and series.stamp[t]:
+            live = pay_funding(
+                order.side,
+                run.levels.entry,
+                run.live,
+                series.mark[t, 0],
+                series.funding[t],
+                contract,
+                brackets,
+                run.tier,
+            )
+            run = _with_live(run, live)
+        run = walk_row(
+            run, series, t, order, resting, spare, interval_ns, rule, fees, contract, brackets
+        )
+        if run.reason > 0:
+            return outcome(run, order.qty, t, contract)
+        if run.opened:
+            run = judge_close(run, series, t, last_row, order, spare, fees, contract, brackets)
+            if run.reason > 0:
+                return outcome(run, order.qty, t, contract)
+        elif resting:
+            if not order.unfilled_market:
+                break
+            resting = False
+    return Outcome(False, 0, 0, 0, -1, -1, 0, 0, 0.0, 0.0, 0, 0)
+
+
+def walk_row(
+    run: Alone,
+    series: Series,
+    t: int,
+    order: Order,
+    resting: bool,
+    spare: int,
+    interval_ns: int,
+    rule: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+) -> Alone:
+    """Run the variant through bar t, or through its finer bars."""
+    if (
+        rule != RULE_DETAIL
+        and run.opened
+        and run.live.order == 0
+        and is_quiet_bar(run, series, t, order.side)
+    ):
+        return pass_quietly(run, series, t, order.side)
+    fine = rule == RULE_DETAIL and series.detail.shape[1] > 0 and series.detail_ok[t]
+    parts = series.detail.shape[1] if fine else 1
+    open_ns = int(series.close_ns[t]) - interval_ns
+    side = order.side
+    for part in range(parts):
+        if fine:
+            o, h = int(series.detail[t, part, 0]), int(series.detail[t, part, 1])
+            low, c = int(series.detail[t, part, 2]), int(series.detail[t, part, 3])
+        else:
+            o, h = int(series.ohlc[t, 0]), int(series.ohlc[t, 1])
+            low, c = int(series.ohlc[t, 2]), int(series.ohlc[t, 3])
+        adverse = adverse_first(side, o, c, rule, reaches(run, series, t, side, h, low))
+        for index in range(4):
+            price = int(signed_vertex(index, side, adverse, o, h, low, c))
+            if fine:
+                mark = price + side * detail_basis(series, t, part, parts, index)
+            else:
+                mark = signed_vertex(
+                    index,
+                    side,
+                    adverse,
+                    series.mark[t, 0],
+                    series.mark[t, 1],
+                    series.mark[t, 2],
+                    series.mark[t, 3],
+                )
+            at = Vertex(
+                index,
+                part == 0,
+                index == 3 and part == parts - 1,
+                price,
+                mark,
+                vertex_ns(open_ns, interval_ns, parts, part, index),
+            )
+            run = visit(run, at, t, series.slip[t], order, resting, spare, fees, contract, brackets)
+            if run.reason > 0:
+                return run
+    return run
+
+
+def is_quiet_bar(run: Alone, series: Series, t: int, side: int) -> bool:
+    """Whether nothing can fire and no stop can move while price stays within bar t."""
+    levels = run.levels
+    r = levels.be_r if levels.be_r < levels.trail_r else levels.trail_r
+    move_from = levels.entry + r * levels.risk
+    if side > 0:
+        low, high = int(series.ohlc[t, 2]), int(series.ohlc[t, 1])
+        mark_low = min(series.mark[t, 2], series.mark[t, 0], series.mark[t, 3])
+    else:
+        low, high = -int(series.ohlc[t, 1]), -int(series.ohlc[t, 2])
+        mark_low = min(-series.mark[t, 1], -series.mark[t, 0], -series.mark[t, 3])
+    return is_quiet(
+        low,
+        high,
+        mark_low,
+        run.live.stop,
+        levels.partial,
+        levels.target,
+        run.live.partial_done,
+        run.live.liq,
+        move_from,
+    )
+
+
+def pass_quietly(run: Alone, series: Series, t: int, side: int) -> Alone:
+    """Only the extremes change over a quiet bar."""
+    live = run.live
+    if side > 0:
+        low, high = int(series.ohlc[t, 2]), int(series.ohlc[t, 1])
+    else:
+        low, high = -int(series.ohlc[t, 1]), -int(series.ohlc[t, 2])
+    peak = live.peak if live.peak > high else high
+    trough = live.trough if live.trough < low else low
+    return _with_live(
+        run,
+        Live(
+            live.qty,
+            live.stop,
+            live.stop_kind,
+            peak,
+            trough,
+            live.partial_done,
+            live.liq,
+            live.order,
+            live.cost,
+            live.margin,
+            live.gross,
+            live.fees,
+            live.funding,
+            live.insurance,
+            live.slippage,
+            live.funding_unit,
+        ),
+    )
+
+
+def visit(
+    run: Alone,
+    at: Vertex,
+    t: int,
+    slip: float,
+    order: Order,
+    resting: bool,
+    spare: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+) -> Alone:
+    """Bring the variant to one vertex: entry, resting levels, stop moves, market exits."""
+    price = at.price if at.index == 0 else run.price
+    mark = at.mark if at.index == 0 else run.mark
+    if not run.opened:
+        if resting:
+            if limit_reached(at.price, order.limit):
+                if at.index > 0:
+                    u = limit_fraction(price, at.price, order.limit)
+                    mark = mark_at(mark, at.mark, u)
+                    price = order.limit - 1
+                run = enter(
+                    run, order, order.limit, 0.0, fees.maker, t, at.now_ns, fees, contract, brackets
+                )
+        elif at.index == 0 and at.first_part:
+            run = enter(
+                run, order, at.price, slip, fees.taker, t, at.now_ns, fees, contract, brackets
+            )
+    live = run.live
+    reason = 0
+    if run.opened:
+        index = 3 if at.last else min(at.index, 2)
+        step = step_vertex(
+            index,
+            price,
+            at.price,
+            mark,
+            at.mark,
+            run.levels,
+            live,
+            run.tier,
+            slip,
+            spare,
+            fees,
+            contract,
+            brackets,
+        )
+        live = step.live
+        if live.qty == 0:
+            reason = step.second.reason if step.n_fills == 2 else step.first.reason
+    return Alone(
+        run.opened,
+        run.levels,
+        live,
+        run.tier,
+        at.price,
+        at.mark,
+        run.entry_row,
+        run.notional,
+        run.margin,
+        reason,
+        at.now_ns,
+    )
+
+
+def enter(
+    run: Alone,
+    order: Order,
+    ref: int,
+    slip: float,
+    rate: float,
+    t: int,
+    now_ns: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+) -> Alone:
+    """Fill the variant's entry at a reference price in signed ticks."""
+    levels, live, tier = open_position(
+        order.side,
+        ref,
+        order.qty,
+        order.leverage,
+        order.atr,
+        order.sl_atr,
+        order.plan,
+        slip,
+        rate,
+        fees,
+        contract,
+        brackets,
+        now_ns,
+    )
+    return Alone(
+        True, levels, live, tier, run.price, run.mark, t, live.cost, live.margin, 0, now_ns
+    )
+
+
+def reaches(run: Alone, series: Series, t: int, side: int, high: int, low: int) -> bool:
+    """Whether stop or liquidation lies inside the bar; a variant not yet open assumes so."""
+    if not run.opened:
+        return True
+    if side > 0:
+        return bar_in_reach(run.live, low, high, series.mark[t, 2], series.mark[t, 1])
+    return bar_in_reach(run.live, -high, -low, -series.mark[t, 1], -series.mark[t, 2])
+
+
+def judge_close(
+    run: Alone,
+    series: Series,
+    t: int,
+    last_row: int,
+    order: Order,
+    spare: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+) -> Alone:
+    """Time exit at a close, and the end of the data."""
+    close = order.side * int(series.ohlc[t, 3])
+    now = int(series.close_ns[t])
+    live = run.live
+    if time_is_up(run.levels, now, close, fees.time_min_r):
+        live = with_order(live, TIME)
+    reason = 0
+    if t == last_row:
+        live = close_at(
+            run.levels, live, END, close, series.slip[t], spare, fees, contract, brackets, run.tier
+        )[0]
+        reason = END
+    return Alone(
+        run.opened,
+        run.levels,
+        live,
+        run.tier,
+        run.price,
+        run.mark,
+        run.entry_row,
+        run.notional,
+        run.margin,
+        reason,
+        now,
+    )
+
+
+def outcome(run: Alone, qty: int, row: int, contract: Contract) -> Outcome:
+    """What a closed variant came to."""
+    mae, mfe = excursions(run.levels, run.live)
+    return Outcome(
+        True,
+        net_units(run.live),
+        risk_units(run.levels, qty, contract),
+        run.notional,
+        run.entry_row,
+        row,
+        run.levels.entry_ns,
+        run.now_ns,
+        mae,
+        mfe,
+        run.reason,
+        run.margin,
+    )
+
+
+def _with_live(run: Alone, live: Live) -> Alone:
+    return Alone(
+        run.opened,
+        run.levels,
+        live,
+        run.tier,
+        run.price,
+        run.mark,
+        run.entry_row,
+        run.notional,
+        run.margin,
+        run.reason,
+        run.now_ns,
+    )

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from agents.checks import FailedCheck, check_agent
+from agents.protocol import AgentState
+from agents.settings import SizingSettings
+from agents.sizing.counterfactual import CounterfactualAgent
+from agents.sizing.q_learning import QLearningAgent
+from envs.core.actions import ActionPreset
+from envs.core.trade import ResolvedDecision, SizingChoice, SizingContext
+
+SETTINGS = SizingSettings()
+
+
+class Table(CounterfactualAgent):
+    """A sound agent whose subclasses break one rule each."""
+
+    def __init__(self, grid: ActionPreset) -> None:
+        super().__init__(grid, SETTINGS)
+
+
+class LearnsWhileDeciding(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        self.mean[0, context.state, -1] += 1e-9
+        return super().decide(context, rng)
+
+
+class CountsInItsState(Table):
+    asked = 0
+
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        self.asked += 1
+        return super().decide(context, rng)
+
+    def state_dict(self) -> AgentState:
+        values, arrays = super().state_dict()
+        return {**values, "asked": self.asked}, arrays
+
+
+class Alternates(Table):
+    flip = False
+
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        self.flip = not self.flip
+        allowed = np.flatnonzero(context.mask)
+        index = int(allowed[-1 if self.flip else 0])
+        return SizingChoice(index, np.eye(self.preset.n)[index])
+
+
+class DrawsUnseeded(Table):
+    def __init__(self, grid: ActionPreset) -> None:
+        super().__init__(grid)
+        self.salt = int(np.random.default_rng().integers(2**32))
+
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        own = np.random.default_rng([self.salt, context.state])
+        index = int(own.choice(np.flatnonzero(context.mask)))
+        return SizingChoice(index, np.eye(self.preset.n)[index])
+
+
+class IgnoresTheMask(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        return SizingChoice(self.preset.n - 1, np.eye(self.preset.n)[-1])
+
+
+class WrongPropensities(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        choice = super().decide(context, rng)
+        return SizingChoice(choice.index, np.full(self.preset.n, 1.0 / self.preset.n))
+
+
+class KnowsSomeStatesOnly(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        return {s: super(KnowsSomeStatesOnly, self) for s in range(20)}[context.state].decide(
+            context, rng
+        )
+
+
+class LearnsTwice(Table):
+    def learn_one(self, resolved: ResolvedDecision) -> None:
+        self._learned.clear()
+        super().learn_one(resolved)
+
+
+class ForgetsIdsOnRestart(Table):
+    def load_state_dict(self, state: AgentState) -> None:
+        super().load_state_dict(state)
+        self._learned.clear()
+
+
+class RemembersTheLastIdsOnly(Table):
+    def state_dict(self) -> AgentState:
+        values, arrays = super().state_dict()
+        return values, {**arrays, "learned": arrays["learned"][-10:]}
+
+
+class SpoilsTheRow(Table):
+    def learn_one(self, resolved: ResolvedDecision) -> None:
+        super().learn_one(resolved)
+        if resolved.alternatives is not None:
+            resolved.alternatives.reward[:] = 0.0
+
+
+class LearnsFromNothing(Table):
+    def learn_one(self, resolved: ResolvedDecision) -> None:
+        if resolved.alternatives is None:
+            self.all_raw += 1.0
+        super().learn_one(resolved)
+
+
+class StateIsNotJson(Table):
+    def state_dict(self) -> AgentState:
+        values, arrays = super().state_dict()
+        return {**values, "mean": float("nan")}, arrays
+
+
+class TakesAnyPreset(Table):
+    def load_state_dict(self, state: AgentState) -> None:
+        for name, table in state[1].items():
+            if name != "learned":
+                setattr(self, name, table)
+        self._learned.load_array(state[1]["learned"])
+
+
+class LosesItsGenerator(QLearningAgent):
+    def __init__(self, grid: ActionPreset) -> None:
+        super().__init__(grid, SizingSettings(algorithm="double"), seed=3)
+
+    def load_state_dict(self, state: AgentState) -> None:
+        own = self._rng.bit_generator.state
+        super().load_state_dict(state)
+        self._rng.bit_generator.state = own
+
+
+@pytest.mark.parametrize(
+    ("broken", "found"),
+    [
+        (LearnsWhileDeciding, "changed the tables"),
+        (CountsInItsState, "changed the state"),
+        (Alternates, "differently twice"),
+        (DrawsUnseeded, "unseeded chance"),
+        (IgnoresTheMask, "chose masked action 75"),
+        (WrongPropensities, "masked actions a propensity"),
+        (KnowsSomeStatesOnly, "cannot decide in state"),
+        (LearnsTwice, r"learned \('check:X:\d+', 0\) twice"),
+        (ForgetsIdsOnRestart, "after a restart"),
+        (RemembersTheLastIdsOnly, "after a restart"),
+        (SpoilsTheRow, "changed the resolved decision"),
+        (LearnsFromNothing, "without outcome and alternatives"),
+        (StateIsNotJson, "not plain JSON"),
+        (TakesAnyPreset, "accepts the state of preset classic into full"),
+        (LosesItsGenerator, "learns differently after loading"),
+    ],
+)
+def test_a_broken_agent_is_found(broken: Callable[..., CounterfactualAgent], found: str) -> None:
+    with pytest.raises(FailedCheck, match=found):
+        check_agent(broken)
+
+
+def test_the_sound_agent_passes() -> None:
+    check_agent(Table)
+
+
+def test_an_object_without_the_protocol_is_found() -> None:
+    class Nothing:
+        name = "nothing"
+
+    with pytest.raises(FailedCheck, match="lacks a member"):
+        check_agent(lambda grid: Nothing())  # type: ignore[arg-type, return-value]
+
+
+def test_messages_are_plain_text() -> None:
+    with pytest.raises(FailedCheck) as caught:
+        check_agent(IgnoresTheMask)
+    assert json.dumps(str(caught.value)).startswith('"sizing agent chose')
