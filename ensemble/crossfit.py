@@ -277,8 +277,8 @@ def _block(market: MarketData, start: int, end: int) -> BoolArray:
 
 def _empty(market: MarketData) -> _Work:
     shape = (market.n_bars, market.n_symbols, len(MODEL_NAMES))
-    columns = [np.full(shape, np.nan) for _ in range(4)]
-    return _Work(*columns, np.zeros(shape))
+    a, b, c, d = (np.full(shape, np.nan) for _ in range(4))
+    return _Work(a, b, c, d, np.zeros(shape))
 
 
 def _table(work: _Work, labels: Labels, horizon: int) -> VoteTable:

@@ -1,4 +1,4 @@
-"""What every forecaster is: fitted on a dataset, asked for probabilities, saved in a safe format."""
+"""What every forecaster is: fitted on a dataset, asked for votes, saved in a safe format."""
 
 from __future__ import annotations
 

@@ -101,9 +101,9 @@ def load_votes(
         return None
     votes = VoteTable(
         MODEL_NAMES,
-        *(arrays[name] for name in _COLUMNS),
-        payload["origin"],
-        int(payload["horizon_bars"]),
+        origin=payload["origin"],
+        horizon_bars=int(payload["horizon_bars"]),
+        **{name: arrays[name] for name in _COLUMNS},
     )
     return votes, load_fitted(folder / "models", payload, settings, market.feature_hash, Fitted())
 

@@ -1,4 +1,4 @@
-"""The Gymnasium environment: one step is one decision on one candidate; plan, fill, settle, encode."""
+"""The Gymnasium environment: one step is one decision on one candidate."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class TradingEnv(gym.Env[Any, Any]):
         values = np.asarray(action)
         if values.shape != (2,) or not self.action_space.contains(values.astype(np.int64)):
             raise InvalidAction(
-                f"action must be two integers below {self.action_space.nvec.tolist()}, got {action!r}"
+                f"action must be two integers below [3, {len(self.trading_actions)}]: {action!r}"
             )
         return int(values[0]), int(values[1])
 

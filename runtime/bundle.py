@@ -82,7 +82,7 @@ def load_bundle(folder: Path, *, feature_hash: str | None = None) -> Bundle:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Manifest of a bundle whose files all match it."""
     path = folder / "manifest.json"
-    manifest = _json(path)
+    manifest: dict[str, Any] = _json(path)
     version = manifest.get("bundle_version")
     if not isinstance(version, int) or version > BUNDLE_VERSION:
         raise RefusedArtifact(

@@ -60,7 +60,7 @@ def write_bundle(folder: Path, parts: BundleParts) -> None:
         _write(temporary, parts)
         if folder.exists():
             shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        temporary.replace(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

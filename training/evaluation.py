@@ -1,9 +1,10 @@
-"""Held-out evaluation: the agent beside every baseline on the same tape, in accounts of their own."""
+"""Held-out evaluation: the agent beside every baseline, each in an account of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from agents.baselines import Constant, EvKelly, FixedLargest, FractionalKelly, R
 from agents.protocol import SizingAgent
 from agents.settings import KellySettings, SizingSettings
 from envs.core.series import prepare
-from envs.core.types import NS_PER_DAY, EntryStyle, ExitStrategy, Float64Array, Int64Array
+from envs.core.types import NS_PER_DAY, EntryStyle, ExitStrategy, Int64Array
 from envs.kernel.signal import exits_of
 from training.scores import (
     MONTH_DAYS,
@@ -31,7 +32,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Row:
-    """One policy in the final table; rewards per candidate, ``versus`` = agent minus this policy."""
+    """One policy in the final table, per candidate; ``versus`` = agent minus this policy."""
 
     name: str
     mean_reward: float
@@ -140,7 +141,7 @@ def evaluate(
 
 
 def direction_table(period: Period, mine: Int64Array) -> tuple[Direction, ...]:
-    """(this side - opposite side)/2 of the net outcome per candidate, exit and confidence bin."""
+    """Half of this side minus the opposite side, net, per candidate, exit and bin."""
     c, market = period.candidates, period.data.market
     rows, symbols = c.rows[mine], c.symbols[mine]
     gain = np.full((mine.size, 3), np.nan)
@@ -155,7 +156,7 @@ def direction_table(period: Period, mine: Int64Array) -> tuple[Direction, ...]:
     confidence = period.tape.confidence[rows, symbols]
     out = []
     for e in ExitStrategy:
-        for low, high in zip(CONFIDENCE_EDGES, CONFIDENCE_EDGES[1:], strict=False):
+        for low, high in pairwise(CONFIDENCE_EDGES):
             pick = (confidence >= low) & (confidence < high) & np.isfinite(gain[:, e])
             value = block_mean(gain[pick, e], market.close_ns[rows[pick]])
             out.append(Direction(e.name.lower(), low, high, int(pick.sum()), value))
@@ -215,7 +216,7 @@ def _buy_and_hold(period: Period) -> float:
     market, costs = period.data.market, period.settings.costs
     growth: list[float] = []
     for s, instrument in enumerate(market.instruments):
-        known: Float64Array = np.flatnonzero(market.valid[period.first : period.last + 1, s])
+        known = np.flatnonzero(market.valid[period.first : period.last + 1, s])
         if known.size < 2:
             continue
         a = instrument.price(int(market.close_ticks[period.first + int(known[0]), s]))

@@ -42,7 +42,7 @@ class RunLog:
             self._writer.add_histogram("train/actions", chosen, k, bins=run.actions.size)
 
     def tape(self, tape: Tape, votes: VoteTable) -> None:
-        """Weights, scalers and Brier loss along the signal tape, thinned to a few hundred points."""
+        """Weights, scalers and Brier loss along the signal tape, thinned to a few hundred."""
         signals: SignalTape = tape.signals
         n = signals.side.shape[0]
         loss = tape.pool.loss

@@ -36,7 +36,8 @@ def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
     console.print(table)
     console.print(
         f"{result.candidates} candidates over {result.months:.1f} months; the agent "
-        f"({result.agent}) opened a position in {100 * result.traded_share:.1f} % of its decisions. "
+        f"({result.agent}) opened a position in {100 * result.traded_share:.1f} % of its "
+        "decisions. "
         f"Buy and hold: log growth {result.buy_and_hold:+.3f}."
     )
     print_direction(console, result.direction)

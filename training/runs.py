@@ -82,6 +82,6 @@ def _link_latest(root: Path, folder: Path) -> None:
     link, fresh = root / "latest", root / f".latest.{os.getpid()}"
     try:
         fresh.symlink_to(folder.name)
-        os.replace(fresh, link)
+        fresh.replace(link)
     except OSError:
         fresh.unlink(missing_ok=True)

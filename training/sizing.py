@@ -1,9 +1,10 @@
-"""Training of the sizing agent: passes over the tape, checkpoint after each, walk-forward choice."""
+"""Training of the sizing agent: passes over the tape, checkpoints, walk-forward choice."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,7 @@ def choose_agent(period: Period, settings: SizingSettings, edges: Int64Array, se
     sums, count, folds = [0.0, 0.0], 0, 0
     inner = [int(e) for e in edges if period.first < int(e) < period.last]
     bounds = [*inner, period.last]
-    for a, b in zip(bounds, bounds[1:], strict=False):
+    for a, b in pairwise(bounds):
         past, fold = replace(period, last=a), replace(period, first=a, last=b)
         if fold.rows().size == 0 or past.rows().size == 0:
             continue

@@ -8,6 +8,7 @@ they stay as the bundle freezes them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def make_tape(
     ev = np.full(score.shape, np.nan)
     line = first_line
     bounds = [0, *[int(e) for e in edges], market.n_bars]
-    for k, (a, b) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for k, (a, b) in enumerate(pairwise(bounds)):
         if k > 0:
             line = _fit_pool_line(market.close_ns, votes, score, a) or line
         if line is not None:
@@ -164,7 +165,7 @@ def _exit_slopes(
     )
     fitted: list[ExitSlope | None] = list(first)
     _fill(out[: bounds[1]], fitted)
-    for a, b in zip(bounds[1:], bounds[2:], strict=False):
+    for a, b in pairwise(bounds[1:]):
         for e in ExitStrategy:
             known = (
                 (found.ends[:, e] >= 0) & (found.ends[:, e] < a) & np.isfinite(found.gross[:, e])

@@ -30,7 +30,8 @@ def exponential_update(
             exp((1.0 - rho) * log(u / total) + rho * log(w0))
             for u, w0 in zip(raised, initial, strict=True)
         ]
-    return project4(*raised, settings.min_weight, settings.max_weight)
+    a, b, c, d = raised
+    return project4(a, b, c, d, settings.min_weight, settings.max_weight)
 
 
 def exploration_rate(trades: int, settings: ReinforcementSettings) -> float:

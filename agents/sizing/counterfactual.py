@@ -33,6 +33,8 @@ class CounterfactualAgent:
         settings: learner parameters.
         planned_passes: how often the same bars will be learned; divides the effective counts, since
             passing over the same bars again is no new evidence.
+
+    ``last_update_ns`` is the latest bar close learned from, 0 before the first.
     """
 
     name: str = "table"
@@ -52,6 +54,7 @@ class CounterfactualAgent:
         self.exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
         self._learned = LearnedIds()
+        self.last_update_ns = 0
 
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         """Best action by score; with a generator, uniform over unmasked actions with epsilon."""
@@ -113,6 +116,7 @@ class CounterfactualAgent:
                 f"{context.round_trip}, ATR {context.atr_frac}: not finite, not learned"
             )
         self._learned.add(identity)
+        self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
 
     def begin_pass(self) -> None:
         """Forget which decisions were learned: the next planned pass repeats their ids."""
@@ -131,6 +135,7 @@ class CounterfactualAgent:
         values = {
             "schema": SCHEMA,
             "preset": self.preset.name,
+            "last_update_ns": self.last_update_ns,
             "planned_passes": self.planned_passes,
         }
         arrays = {name: table.copy() for name, table in self._tables().items()}
@@ -142,13 +147,14 @@ class CounterfactualAgent:
         Raises:
             RefusedArtifact: Another learner or preset; both shapes are named.
         """
-        tables = checked_tables(state, SCHEMA, self.preset.name, self._tables())
+        tables = checked_tables(state, self.state_dict(), self._tables())
         learned = LearnedIds()
         learned.load_array(state[1]["learned"])
         for name, table in tables.items():
             setattr(self, name, table)
         self.planned_passes = int(state[0]["planned_passes"])
         self._learned = learned
+        self.last_update_ns = int(state[0]["last_update_ns"])
 
     def _tables(self) -> Tables:
         return {name: getattr(self, name) for name in _TABLES}

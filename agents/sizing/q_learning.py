@@ -51,6 +51,7 @@ class QLearningAgent:
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
         self._rng = np.random.default_rng(seed)
         self._learned = LearnedIds()
+        self.last_update_ns = 0
 
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         """Greedy without a generator, else the configured exploration.
@@ -94,6 +95,7 @@ class QLearningAgent:
         if not np.isfinite(resolved.reward):
             raise FixInput(f"decision {identity}: reward is {resolved.reward}; not learned")
         self._learned.add(identity)
+        self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
         self.visits[s, a] += 1.0
         table, other = self.q, self.q
         if self.settings.algorithm == "double":
@@ -122,6 +124,7 @@ class QLearningAgent:
         values = {
             "schema": SCHEMA,
             "preset": self.preset.name,
+            "last_update_ns": self.last_update_ns,
             "rng": self._rng.bit_generator.state,
         }
         arrays = {name: table.copy() for name, table in self._tables().items()}
@@ -133,7 +136,7 @@ class QLearningAgent:
         Raises:
             RefusedArtifact: Another learner or preset; both shapes are named.
         """
-        tables = checked_tables(state, SCHEMA, self.preset.name, self._tables())
+        tables = checked_tables(state, self.state_dict(), self._tables())
         learned = LearnedIds()
         learned.load_array(state[1]["learned"])
         try:
@@ -143,6 +146,7 @@ class QLearningAgent:
         for name, table in tables.items():
             setattr(self, name, table)
         self._learned = learned
+        self.last_update_ns = int(state[0]["last_update_ns"])
 
     def _tables(self) -> Tables:
         return {name: getattr(self, name) for name in _TABLES}

@@ -24,29 +24,30 @@ def tables_digest(tables: Mapping[str, Float64Array]) -> str:
 
 
 def checked_tables(
-    state: AgentState, schema: str, preset: str, mine: Mapping[str, Float64Array]
+    state: AgentState, mine: AgentState, tables: Mapping[str, Float64Array]
 ) -> Tables:
-    """Return copies of the saved tables once all of them fit.
+    """Return copies of the saved tables once everything fits ``mine``, the present state.
 
     Raises:
-        RefusedArtifact: Another schema, a missing table, or another shape; both are named.
+        RefusedArtifact: Another schema or preset, something missing, or another shape; expected
+            and found are named.
     """
     values, arrays = state
+    schema, preset = mine[0]["schema"], mine[0]["preset"]
     if values.get("schema") != schema:
         raise RefusedArtifact(f"sizing agent: expected a {schema}, found {values.get('schema')!r}")
-    for name, table in mine.items():
-        if name not in arrays:
-            raise RefusedArtifact(f"sizing agent: table {name!r} is missing")
+    missing = sorted((set(mine[0]) - set(values)) | (set(mine[1]) - set(arrays)))
+    if missing:
+        raise RefusedArtifact(f"{schema}: the state lacks {', '.join(missing)}")
+    for name, table in tables.items():
         if arrays[name].shape != table.shape:
             raise RefusedArtifact(
                 f"table {name}: preset {preset} needs shape {table.shape}, the file has "
-                f"{arrays[name].shape} (preset {values.get('preset')})"
+                f"{arrays[name].shape} (preset {values['preset']})"
             )
-    if values.get("preset") != preset:
-        raise RefusedArtifact(
-            f"sizing agent: expected preset {preset}, found {values.get('preset')!r}"
-        )
-    return {name: np.array(arrays[name], dtype=np.float64) for name in mine}
+    if values["preset"] != preset:
+        raise RefusedArtifact(f"{schema}: expected preset {preset}, found {values['preset']!r}")
+    return {name: np.array(arrays[name], dtype=np.float64) for name in tables}
 
 
 def preset_mismatch(what: str, expected: int, found: tuple[int, ...]) -> str:

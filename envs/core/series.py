@@ -133,7 +133,7 @@ def _series_of(market: MarketData, s: int, known_slip: Float64Array) -> Series:
             axis=1,
         ).astype(np.int64)
     )
-    if bool(market.has_mark.tolist()[s]):
+    if bool(np.asarray(market.has_mark)[s]):
         mark = market.mark[:, s, :] * instrument.tick.denominator / instrument.tick.numerator
         known = np.isfinite(mark).all(axis=1)
         mark = np.where(known[:, None], mark, ohlc.astype(np.float64))

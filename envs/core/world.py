@@ -199,19 +199,14 @@ class World:
         side = p.levels.side if p else (entry.order.side if entry else 0)
         if side == 0:
             return
-        adverse = walk.adverse[s]
-        o, h, low, c = walk.bars[s]
-        to = int(signed_vertex(index, side, adverse, o, h, low, c))
-        if walk.parts > 1:
-            mark_to = to + side * detail_basis(self.data.series[s], t, walk.part, walk.parts, index)
-        else:
-            mark_to = float(signed_vertex(index, side, adverse, *self.data.marks[s][t]))
+        to, mark_to = self._vertex(t, s, side, index, walk)
         price = to if index == 0 else walk.price[s]
         mark = mark_to if index == 0 else walk.mark[s]
         if p is None and entry is not None:
+            slip = float(self.data.series[s].slip[t])
             if entry.order.style != STYLE_POST_ONLY:
                 if index == 0 and walk.part == 0:
-                    p = self._enter(s, entry, to, float(self.data.series[s].slip[t]), now)
+                    p = self._enter(s, entry, to, slip, now)
             elif limit_reached(to, entry.order.limit):
                 p = self._enter(s, entry, entry.order.limit, 0.0, now)
                 if index > 0:
@@ -220,11 +215,34 @@ class World:
         walk.price[s], walk.mark[s] = to, mark_to
         self.account.marks[s] = side * mark_to
         self._last[s] = side * to
-        if p is None:
-            return
-        before = p.live
+        if p is not None:
+            self._step(t, s, p, 3 if last else min(index, 2), (price, to, mark, mark_to), now, out)
+
+    def _vertex(self, t: int, s: int, side: int, index: int, walk: _Walk) -> tuple[int, float]:
+        """Signed last price and mark at a vertex."""
+        o, h, low, c = walk.bars[s]
+        to = int(signed_vertex(index, side, walk.adverse[s], o, h, low, c))
+        if walk.parts > 1:
+            series = self.data.series[s]
+            return to, to + side * detail_basis(series, t, walk.part, walk.parts, index)
+        m = self.data.marks[s][t]
+        return to, float(signed_vertex(index, side, walk.adverse[s], *m))
+
+    def _step(
+        self,
+        t: int,
+        s: int,
+        p: Position,
+        index: int,
+        piece: tuple[int, int, float, float],
+        now: int,
+        out: list[Resolved],
+    ) -> None:
+        """Walk one piece, book its fills, settle what closed."""
+        before, data = p.live, self.data
+        price, to, mark, mark_to = piece
         step = step_vertex(
-            3 if last else min(index, 2),
+            index,
             price,
             to,
             mark,
@@ -232,22 +250,19 @@ class World:
             p.levels,
             before,
             p.tier,
-            float(self.data.series[s].slip[t]),
+            float(data.series[s].slip[t]),
             self._spare_units(s),
-            self.data.fees,
-            self.data.contracts[s],
-            self.data.brackets[s],
+            data.fees,
+            data.contracts[s],
+            data.brackets[s],
         )
         p.live = step.live
-        if step.n_fills:
-            self.account.book_fill(p, before, step.first, now)
-            if step.n_fills == 2:
-                self.account.book_fill(p, before, step.second, now)
-            for fill in (step.first, step.second)[: step.n_fills]:
-                if fill.reason in _STOP_REASONS:
-                    self.gate.stop_hit(now)
-            if p.live.qty == 0:
-                self._settle(s, out)
+        for fill in (step.first, step.second)[: step.n_fills]:
+            self.account.book_fill(p, before, fill, now)
+            if fill.reason in _STOP_REASONS:
+                self.gate.stop_hit(now)
+        if p.live.qty == 0:
+            self._settle(s, out)
 
     def _enter(self, s: int, entry: PendingEntry, ref: int, slip: float, now: int) -> Position:
         order, data = entry.order, self.data

@@ -51,18 +51,21 @@ def cache_folder() -> Path:
     return root / source_digest()
 
 
+def register(function: FunctionType) -> None:
+    """Let compiled code call one function; idempotent."""
+    key = f"{function.__module__}.{function.__qualname__}"
+    if key not in _registered:
+        inline = function.__name__ not in COLD
+        register_jitable(forceinline=inline, **OPTIONS)(function)
+        _registered.add(key)
+
+
 def register_rules() -> None:
     """Let compiled code call every rule; idempotent."""
     for module in rule_modules():
-        for name, value in vars(module).items():
-            key = f"{module.__name__}.{name}"
-            if (
-                isinstance(value, FunctionType)
-                and value.__module__ == module.__name__
-                and key not in _registered
-            ):
-                register_jitable(forceinline=name not in COLD, **OPTIONS)(value)
-                _registered.add(key)
+        for value in vars(module).values():
+            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+                register(value)
 
 
 def compiled(function: Any, parallel: bool = False) -> Any:
@@ -70,9 +73,10 @@ def compiled(function: Any, parallel: bool = False) -> Any:
     register_rules()
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    previous = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    config: Any = numba.config
+    previous = config.CACHE_DIR
+    config.CACHE_DIR = str(folder)
     try:
         return njit(cache=True, parallel=parallel, **OPTIONS)(function)
     finally:
-        numba.config.CACHE_DIR = previous
+        config.CACHE_DIR = previous

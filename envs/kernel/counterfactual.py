@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from envs.core.rules.alone import walk_alone
 from envs.core.rules.exits import stop_atr, template
 from envs.core.rules.reward import decision_reward
 from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import size_ladder
-from envs.core.rules.alone import walk_alone
 from envs.core.rules.walk import Order
 from envs.core.types import BoolArray, Float64Array, Int64Array
 from envs.kernel.compile import compiled

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 import numpy as np
 
+from envs.core.rules.alone import walk_alone
 from envs.core.rules.costs import round_trip_frac
 from envs.core.rules.exits import stop_atr, template
 from envs.core.rules.rounding import floor_whole
 from envs.core.rules.vote import consensus, edge_confidence, hold_reason, model_side
-from envs.core.rules.alone import walk_alone
 from envs.core.rules.walk import Order
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.types import BoolArray, Consensus, Float64Array, Int8Array, Int64Array
-from envs.kernel.compile import compiled
+from envs.kernel.compile import compiled, register
 from envs.market.indicators import QUANTILE_MIN, WARMUP_BARS, rolling_quantile
 
 _WALK_QUOTE = 1_000_000.0
@@ -40,22 +41,10 @@ def vote_rows(
     """Vote of every (bar, symbol) from pooled and model EVs (long side, fractions)."""
     for t in range(ev.shape[0]):
         for s in range(ev.shape[1]):
-            n_valid = 0
-            for m in range(model_ev.shape[2]):
-                if valid[t, s, m]:
-                    n_valid += 1
             pooled = 0
             if ev[t, s] == ev[t, s]:
                 pooled = model_side(ev[t, s])
-            support = 0
-            against = 0
-            for m in range(model_ev.shape[2]):
-                if valid[t, s, m]:
-                    own = model_side(model_ev[t, s, m])
-                    if own != 0 and own == pooled:
-                        support += 1
-                    elif own != 0:
-                        against += 1
+            n_valid, support, against = count_votes(model_ev[t, s], valid[t, s], pooled)
             why = hold_reason(n_valid, quorum, pooled, support, against)
             reason[t, s] = why
             level[t, s] = consensus(support, against, n_valid)
@@ -68,6 +57,22 @@ def vote_rows(
                 if why == 0:
                     side[t, s] = pooled
                     confidence[t, s] = edge_confidence(pooled * ev[t, s], trip)
+
+
+def count_votes(model_ev: Any, valid: Any, pooled: int) -> tuple[int, int, int]:
+    """Valid models, those that vote the pooled side, and those that vote another one."""
+    n_valid = 0
+    support = 0
+    against = 0
+    for m in range(model_ev.shape[0]):
+        if valid[m]:
+            n_valid += 1
+            own = model_side(model_ev[m])
+            if own != 0 and own == pooled:
+                support += 1
+            elif own != 0:
+                against += 1
+    return n_valid, support, against
 
 
 def walk_exits(
@@ -111,6 +116,7 @@ def walk_exits(
 
 @cache
 def _vote_rows() -> Any:
+    register(cast(FunctionType, count_votes))
     return compiled(vote_rows)
 
 

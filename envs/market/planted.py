@@ -1,56 +1,71 @@
 """Planted votes: four models of known accuracy and calibration on the synthetic market.
 
-Model i sees the latent signal through its own noise. What it states is calibrated on an
-independent path of the same generator (another seed), never on the path it votes on, so the votes
-are honest out of sample. ``claimed_edge`` is the edge that path had: claims without substance are
-planted by an actual edge below it.
+Model i sees the latent signal through its own noise. What it then states is calibrated on
+independent paths of the same generator (another stream of draws), never on the path it votes on,
+so votes, EV lines and exit slopes are honest out of sample. The calibration is mirrored: a market
+without a favoured side has votes without one. ``claimed_edge`` is the edge those paths had: votes
+that claim more than there is are planted by an actual edge below it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import exp, sqrt
+from math import exp
 
 import numpy as np
 
 from envs.core.market_data import MarketData
-from envs.core.rules.vote import ev_long
+from envs.core.rules.vote import shrunk_slope
 from envs.core.settings import CostSettings, SignalSettings
-from envs.core.tape import EvLine, VoteTable
+from envs.core.tape import EvLine, ExitSlope, VoteTable
 from envs.core.types import MODEL_NAMES, Float64Array, Int64Array
+from envs.market.bars import RawSeries
 from envs.market.build import MarketReport, build_market
-from envs.market.labels import Labels, triple_barrier
+from envs.market.labels import Labels, label_bars, triple_barrier
 from envs.market.lines import fit_line
-from envs.market.synthetic import EDGES, SyntheticSettings, generate
+from envs.market.synthetic import EDGES, SyntheticSettings, ar1, generate
 
 ACCURACY = (0.75, 0.70, 0.65, 0.55)
 """Correlation of each model's view with the latent signal."""
 
-_CALIBRATION_BARS = 24_000
-_CALIBRATION_SEED = 7_919
+EXIT_SLOPES: tuple[ExitSlope, ...] = ()
+
+_VIEW_MEMORY_BARS = 4.0
+_STREAM = 1
+_PATHS = tuple(f"PATH{i}" for i in range(8))
+_PATH_BARS = 20_000
+_SETTLED_BARS = 200
 _NEWTON_STEPS = 12
 
 
 @dataclass(frozen=True)
 class PlantedModel:
-    """A model's calibration: logistic curves of its view, and its EV line."""
+    """A model: correlation of its view with the signal, its calibration, its EV line.
+
+    ``curve`` (intercept, slope): P(long net profitable | view x) = logistic(intercept + slope*x),
+    and P(short net profitable | x) = logistic(intercept - slope*x).
+    """
 
     accuracy: float
-    up: tuple[float, float]
-    down: tuple[float, float]
+    curve: tuple[float, float]
     line: EvLine
 
 
 @dataclass(frozen=True)
 class SyntheticMarket:
-    """A synthetic market with its votes, the EV lines behind them and the build report."""
+    """A synthetic market with its votes, the lines behind them and the build report.
+
+    ``pool_line`` is the EV line of the uniform pool of the scores, ``exit_slopes`` are in the
+    order of ``ExitStrategy``; ``signal`` (T, S) is the latent signal known at each close.
+    """
 
     market: MarketData
     report: MarketReport
     votes: VoteTable
     pool_line: EvLine
     model_lines: tuple[EvLine, ...]
+    exit_slopes: tuple[ExitSlope, ...]
     signal: Float64Array
 
 
@@ -62,65 +77,86 @@ def synthetic_market(
 ) -> SyntheticMarket:
     """Generate the market and plant its votes.
 
-    ``claimed_edge`` defaults to the actual edge, but at least the weak one, so that a market
-    without edge still has votes that claim one.
+    ``claimed_edge`` defaults to the actual edge, but at least the weak one: a market without edge
+    still has votes that claim one, hence candidates, and an agent must learn from outcomes that
+    they are worth nothing. A claim of 0 gives lines of slope 0 and no candidate.
     """
     costs, signals = costs or CostSettings(), signals or SignalSettings()
     claimed = max(settings.edge, EDGES["weak"]) if claimed_edge is None else claimed_edge
-    models, pool_line = _calibrated(replace(settings, edge=claimed), costs, signals.horizon_bars)
+    models, pool_line = planted_models(settings, claimed, costs, signals.horizon_bars)
     drawn = generate(settings)
     market, report = build_market(drawn.series, drawn.instruments)
     order = sorted(range(len(settings.symbols)), key=lambda i: settings.symbols[i])
     signal = drawn.signal[:, order]
     labels = triple_barrier(market, signals.horizon_bars, costs)
-    views = _views(signal, np.random.default_rng([settings.seed, 1]))
+    views = views_of(signal, np.random.default_rng([settings.seed, 0, 1]))
     votes = _votes(market, views, models, labels, signals.horizon_bars)
-    return SyntheticMarket(market, report, votes, pool_line, tuple(m.line for m in models), signal)
+    lines = tuple(m.line for m in models)
+    return SyntheticMarket(market, report, votes, pool_line, lines, EXIT_SLOPES, signal)
+
+
+def planted_models(
+    settings: SyntheticSettings, claimed_edge: float, costs: CostSettings, horizon: int
+) -> tuple[tuple[PlantedModel, ...], EvLine]:
+    """Calibrate the models on independent paths with the claimed edge; the pool's line beside them.
+
+    Depends on the law of the market only, not on its seed, symbols or period.
+    """
+    law = replace(
+        settings, symbols=_PATHS, n_bars=_PATH_BARS, seed=0, edge=claimed_edge, correlation=0.0,
+        warmup_bars=0, start_ns=0,
+    )  # fmt: skip
+    return _calibrated(law, costs, horizon)
 
 
 @lru_cache(maxsize=8)
 def _calibrated(
-    settings: SyntheticSettings, costs: CostSettings, horizon: int
+    law: SyntheticSettings, costs: CostSettings, horizon: int
 ) -> tuple[tuple[PlantedModel, ...], EvLine]:
-    """Calibrate the models on an independent path with the claimed edge."""
-    path = replace(
-        settings, symbols=("CALIBRATION",), n_bars=_CALIBRATION_BARS,
-        seed=settings.seed + _CALIBRATION_SEED, correlation=0.0,
-    )  # fmt: skip
-    drawn = generate(path)
-    market, _ = build_market(drawn.series, drawn.instruments)
-    labels = triple_barrier(market, horizon, costs)
-    views = _views(drawn.signal, np.random.default_rng([path.seed, 1]))[:, 0]
-    ok = market.complete[:, 0] & np.isfinite(labels.y_long[:, 0])
-    y_up, y_down = labels.y_long[ok, 0], labels.y_short[ok, 0]
-    gross, when = labels.gross[ok, 0], market.close_ns[ok]
-    models = []
-    scores = []
+    drawn = generate(law, _STREAM)
+    labels = [_labels(raw, costs, horizon) for raw in drawn.series]
+    y_long, y_short, gross = (
+        np.concatenate([getattr(c, name) for c in labels])
+        for name in ("y_long", "y_short", "gross")
+    )
+    views = views_of(drawn.signal, np.random.default_rng([law.seed, _STREAM, 1]))
+    views = views.transpose(1, 0, 2).reshape(-1, len(ACCURACY))
+    when = np.concatenate([raw.open_ns + raw.interval_ns for raw in drawn.series])
+    known = np.isfinite(y_long) & (np.tile(np.arange(law.n_bars), len(labels)) >= _SETTLED_BARS)
+    models, scores = [], []
     for i, accuracy in enumerate(ACCURACY):
-        x = views[ok, i]
-        up, down = _logistic(x, y_up), _logistic(x, y_down)
-        score = _curve(up, x) - _curve(down, x)
+        x = views[known, i]
+        curve = _logistic(
+            np.concatenate([x, -x]), np.concatenate([y_long[known], y_short[known]])
+        )
+        score = _curve(curve, x) - _curve(curve, -x)
         scores.append(score)
-        models.append(PlantedModel(accuracy, up, down, _line(score, gross, when)))
+        models.append(PlantedModel(accuracy, curve, _line(score, gross[known], when[known])))
     pool = np.mean(np.stack(scores), axis=0)
-    return tuple(models), _line(pool, gross, when)
+    return tuple(models), _line(pool, gross[known], when[known])
+
+
+def _labels(raw: RawSeries, costs: CostSettings, horizon: int) -> Labels:
+    """Labels of one gapless path, without the features of a whole market."""
+    import talib
+
+    atr = talib.ATR(raw.high, raw.low, raw.close, 14)
+    ohlc = np.stack([raw.open, raw.high, raw.low, raw.close], axis=1)
+    there = np.ones(ohlc.shape[0], dtype=np.bool_)
+    return label_bars(ohlc, there, atr, atr / raw.close, horizon, costs)
 
 
 def _line(score: Float64Array, gross: Float64Array, when: Int64Array) -> EvLine:
-    return fit_line(score, gross, when) or EvLine(0.0, 0.0, 0.0, 0)
+    """EV line of a score whose mean is 0 by symmetry."""
+    line = fit_line(score, gross, when)
+    return EvLine(0.0, 0.0, 0.0, 0) if line is None else replace(line, s_mean=0.0)
 
 
-def _views(signal: Float64Array, rng: np.random.Generator) -> Float64Array:
-    """What each model sees, (T, S, 4): the signal through noise as persistent as itself."""
-    keep = exp(-0.25)
-    noise = rng.standard_normal((*signal.shape, len(ACCURACY)))
-    level = np.zeros(noise.shape[1:])
-    out = np.empty_like(noise)
-    for t in range(noise.shape[0]):
-        level = keep * level + sqrt(1.0 - keep * keep) * noise[t]
-        out[t] = level
+def views_of(signal: Float64Array, rng: np.random.Generator) -> Float64Array:
+    """What each model sees, (T, S, 4): the signal (unit variance) through noise with memory."""
     a = np.asarray(ACCURACY)
-    return np.asarray(a * signal[:, :, None] + np.sqrt(1.0 - a * a) * out)
+    noise = ar1(rng, (*signal.shape, a.size), exp(-1.0 / _VIEW_MEMORY_BARS))
+    return np.asarray(a * signal[:, :, None] + np.sqrt(1.0 - a * a) * noise)
 
 
 def _votes(
@@ -134,15 +170,12 @@ def _votes(
     valid = np.repeat(market.complete[:, :, None], shape[2], axis=2)
     up, down, ev = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape)
     for i, model in enumerate(models):
-        p_up, p_down = _curve(model.up, views[:, :, i]), _curve(model.down, views[:, :, i])
-        up[:, :, i] = np.where(market.complete, np.round(p_up, 6), np.nan)
-        down[:, :, i] = np.where(market.complete, np.round(p_down, 6), np.nan)
+        x, line = views[:, :, i], model.line
+        up[:, :, i] = np.where(market.complete, np.round(_curve(model.curve, x), 6), np.nan)
+        down[:, :, i] = np.where(market.complete, np.round(_curve(model.curve, -x), 6), np.nan)
         score = up[:, :, i] - down[:, :, i]
-        line = model.line
-        slope = ev_long(line.b, line.se, 0.0, 1.0, 1.0)
-        ev[:, :, i] = np.where(
-            market.complete, slope * (score - line.s_mean) * market.atr_frac, 0.0
-        )
+        strength = shrunk_slope(line.b, line.se) * (score - line.s_mean)
+        ev[:, :, i] = np.where(market.complete, strength * market.atr_frac, 0.0)
     return VoteTable(
         MODEL_NAMES, up, down, valid, ev, labels.y_long, labels.y_short, labels.gross, labels.end,
         "planted", horizon,

@@ -61,7 +61,7 @@ class MarketReport:
                 b.bars, b.missing_bars, b.longest_gap_bars, b.zero_volume_bars, b.flat_bars,
                 usable.get(b.symbol, 0), b.default_funding_stamps, b.bars_without_mark,
             )  # fmt: skip
-            span = (_minute(b.first_open_ns), _minute(b.last_open_ns))
+            span = (_day(b.first_open_ns), _day(b.last_open_ns))
             out.append((b.symbol, *span, *(f"{x:,}" for x in counts)))
         return out
 
@@ -98,5 +98,5 @@ def _shares(column: Int8Array, known: BoolArray, kinds: Any) -> dict[str, float]
     return {kind.name: int(np.count_nonzero(values == kind)) / total for kind in kinds if kind >= 0}
 
 
-def _minute(time_ns: int) -> str:
-    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d %H:%M")
+def _day(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%d")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from envs.core.rules.exits import Levels, time_is_up
 from envs.core.rules.fills import limit_fraction, limit_reached
-from envs.core.rules.lifecycle import (
-    Fees,
-    Live,
-    close_at,
-    net_units,
-    open_position,
-    pay_funding,
-    with_order,
-)
-from envs.core.rules.path import is_quiet, mark_at
+from envs.core.rules.lifecycle import Fees, Live, close_at, open_position, pay_funding, with_order
+from envs.core.rules.path import mark_at
 from envs.core.rules.sizing import Contract
+from envs.core.rules.variant import (
+    Alone,
+    Vertex,
+    is_quiet_bar,
+    outcome,
+    pass_quietly,
+    reaches,
+    with_live,
+)
 from envs.core.rules.walk import (
     END,
     RULE_DETAIL,
@@ -26,41 +27,11 @@ from envs.core.rules.walk import (
     Outcome,
     Series,
     adverse_first,
-    bar_in_reach,
     detail_basis,
-    excursions,
-    risk_units,
     signed_vertex,
     step_vertex,
     vertex_ns,
 )
-
-
-class Alone(NamedTuple):
-    """Where a lone variant stands; prices in signed ticks, ``reason`` > 0 once it is closed."""
-
-    opened: bool
-    levels: Levels
-    live: Live
-    tier: int
-    price: int
-    mark: float
-    entry_row: int
-    notional: int
-    margin: int
-    reason: int
-    now_ns: int
-
-
-class Vertex(NamedTuple):
-    """One vertex of a (finer) bar as the variant meets it; ``last`` is the bar's close."""
-
-    index: int
-    first_part: bool
-    last: bool
-    price: int
-    mark: float
-    now_ns: int
 
 
 def walk_alone(
@@ -99,7 +70,7 @@ def walk_alone(
                 brackets,
                 run.tier,
             )
-            run = _with_live(run, live)
+            run = with_live(run, live)
         run = walk_row(
             run, series, t, order, resting, spare, interval_ns, rule, fees, contract, brackets
         )
@@ -177,62 +148,6 @@ def walk_row(
     return run
 
 
-def is_quiet_bar(run: Alone, series: Series, t: int, side: int) -> bool:
-    """Whether nothing can fire and no stop can move while price stays within bar t."""
-    levels = run.levels
-    r = levels.be_r if levels.be_r < levels.trail_r else levels.trail_r
-    move_from = levels.entry + r * levels.risk
-    if side > 0:
-        low, high = int(series.ohlc[t, 2]), int(series.ohlc[t, 1])
-        mark_low = min(series.mark[t, 2], series.mark[t, 0], series.mark[t, 3])
-    else:
-        low, high = -int(series.ohlc[t, 1]), -int(series.ohlc[t, 2])
-        mark_low = min(-series.mark[t, 1], -series.mark[t, 0], -series.mark[t, 3])
-    return is_quiet(
-        low,
-        high,
-        mark_low,
-        run.live.stop,
-        levels.partial,
-        levels.target,
-        run.live.partial_done,
-        run.live.liq,
-        move_from,
-    )
-
-
-def pass_quietly(run: Alone, series: Series, t: int, side: int) -> Alone:
-    """Only the extremes change over a quiet bar."""
-    live = run.live
-    if side > 0:
-        low, high = int(series.ohlc[t, 2]), int(series.ohlc[t, 1])
-    else:
-        low, high = -int(series.ohlc[t, 1]), -int(series.ohlc[t, 2])
-    peak = live.peak if live.peak > high else high
-    trough = live.trough if live.trough < low else low
-    return _with_live(
-        run,
-        Live(
-            live.qty,
-            live.stop,
-            live.stop_kind,
-            peak,
-            trough,
-            live.partial_done,
-            live.liq,
-            live.order,
-            live.cost,
-            live.margin,
-            live.gross,
-            live.fees,
-            live.funding,
-            live.insurance,
-            live.slippage,
-            live.funding_unit,
-        ),
-    )
-
-
 def visit(
     run: Alone,
     at: Vertex,
@@ -246,26 +161,26 @@ def visit(
     brackets: Any,
 ) -> Alone:
     """Bring the variant to one vertex: entry, resting levels, stop moves, market exits."""
-    price = at.price if at.index == 0 else run.price
-    mark = at.mark if at.index == 0 else run.mark
+    price = at.price if at.place == 0 else run.price
+    mark = at.mark if at.place == 0 else run.mark
     if not run.opened:
         if resting:
             if limit_reached(at.price, order.limit):
-                if at.index > 0:
+                if at.place > 0:
                     u = limit_fraction(price, at.price, order.limit)
                     mark = mark_at(mark, at.mark, u)
                     price = order.limit - 1
                 run = enter(
                     run, order, order.limit, 0.0, fees.maker, t, at.now_ns, fees, contract, brackets
                 )
-        elif at.index == 0 and at.first_part:
+        elif at.place == 0 and at.first_part:
             run = enter(
                 run, order, at.price, slip, fees.taker, t, at.now_ns, fees, contract, brackets
             )
     live = run.live
     reason = 0
     if run.opened:
-        index = 3 if at.last else min(at.index, 2)
+        index = 3 if at.last else min(at.place, 2)
         step = step_vertex(
             index,
             price,
@@ -332,15 +247,6 @@ def enter(
     )
 
 
-def reaches(run: Alone, series: Series, t: int, side: int, high: int, low: int) -> bool:
-    """Whether stop or liquidation lies inside the bar; a variant not yet open assumes so."""
-    if not run.opened:
-        return True
-    if side > 0:
-        return bar_in_reach(run.live, low, high, series.mark[t, 2], series.mark[t, 1])
-    return bar_in_reach(run.live, -high, -low, -series.mark[t, 1], -series.mark[t, 2])
-
-
 def judge_close(
     run: Alone,
     series: Series,
@@ -376,39 +282,4 @@ def judge_close(
         run.margin,
         reason,
         now,
-    )
-
-
-def outcome(run: Alone, qty: int, row: int, contract: Contract) -> Outcome:
-    """What a closed variant came to."""
-    mae, mfe = excursions(run.levels, run.live)
-    return Outcome(
-        True,
-        net_units(run.live),
-        risk_units(run.levels, qty, contract),
-        run.notional,
-        run.entry_row,
-        row,
-        run.levels.entry_ns,
-        run.now_ns,
-        mae,
-        mfe,
-        run.reason,
-        run.margin,
-    )
-
-
-def _with_live(run: Alone, live: Live) -> Alone:
-    return Alone(
-        run.opened,
-        run.levels,
-        live,
-        run.tier,
-        run.price,
-        run.mark,
-        run.entry_row,
-        run.notional,
-        run.margin,
-        run.reason,
-        run.now_ns,
     )

@@ -183,8 +183,8 @@ def close_at(
     """Apply a closing event at reference price ``ref`` (signed ticks).
 
     ``spare`` is the account's cash in units without this position's own results and without the
-    margin of the others: with them it bounds what a liquidation fee may take. A stop reports the kind of
-    stop that was resting; a partial whose rest would be below minimum notional takes everything.
+    margin of the others: with them it bounds what a liquidation fee may take. A stop reports the
+    kind of stop that was resting; a partial whose rest would be below minimum notional takes all.
     """
     side = levels.side
     if kind == LIQUIDATION:

@@ -144,9 +144,9 @@ def next_ess(
         if acknowledged and now_ns - ess.since_ns >= cooldown_ns(ess.level, limits):
             return Ess(RECOVERING, 0, now_ns, -1, 0)
         return ess
-    if ess.state == RECOVERING:
-        if ess.trades >= limits.recovery_trades or now_ns - ess.since_ns >= limits.recovery_ns:
-            return Ess(ARMED, 0, now_ns, -1, 0)
+    over = ess.trades >= limits.recovery_trades or now_ns - ess.since_ns >= limits.recovery_ns
+    if ess.state == RECOVERING and over:
+        return Ess(ARMED, 0, now_ns, -1, 0)
     return ess
 
 

@@ -50,36 +50,29 @@ def event_on_piece(
     liq: int,
 ) -> Event:
     """First event on the straight piece a -> b; ties: liquidation, stop, partial, target."""
-    kind = NOTHING
-    price = b
-    u = 2.0
+    event = level_on_piece(a, b, stop, partial, target, partial_done)
     if mark_b <= liq:
         u = 0.0
         if mark_a > liq:
             u = (mark_a - liq) / (mark_a - mark_b)
-        kind = LIQUIDATION
-        price = liq
+        if u <= event.u:
+            return Event(LIQUIDATION, liq, u)
+    return event
+
+
+def level_on_piece(
+    a: int, b: int, stop: int, partial: int, target: int, partial_done: bool
+) -> Event:
+    """First level of the last price on a piece: the stop falling, partial then target rising."""
     if b < a:
         if b <= stop:
-            at = (a - stop) / (a - b)
-            if at < u:
-                kind = STOP
-                price = stop
-                u = at
+            return Event(STOP, stop, (a - stop) / (a - b))
     elif b > a:
-        if not partial_done and b >= partial:
-            at = (partial - a) / (b - a)
-            if at < u:
-                kind = PARTIAL
-                price = partial
-                u = at
+        if not partial_done and b >= partial and partial <= target:
+            return Event(PARTIAL, partial, (partial - a) / (b - a))
         if b >= target:
-            at = (target - a) / (b - a)
-            if at < u:
-                kind = TARGET
-                price = target
-                u = at
-    return Event(kind, price, u)
+            return Event(TARGET, target, (target - a) / (b - a))
+    return Event(NOTHING, b, 2.0)
 
 
 def mark_at(mark_a: float, mark_b: float, u: float) -> float:

@@ -165,7 +165,7 @@ def learn_bar(
 
 
 def shown_weights(up: Any, down: Any, out: Any) -> None:
-    """Displayed model weights (4,): mean posterior of both games, pools split, constant excluded."""
+    """Displayed model weights (4,): mean posterior of both games, pools split, no constant."""
     total = 0.0
     for i in range(N_MODELS):
         own = 0.5 * (up[i] + down[i])

@@ -8,19 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from envs.core.rules.exits import Levels, Template, time_is_up
-from envs.core.rules.fills import limit_fraction, limit_reached
-from envs.core.rules.lifecycle import (
-    Fees,
-    Fill,
-    Live,
-    at_vertex,
-    close_at,
-    net_units,
-    open_position,
-    pay_funding,
-    with_order,
-)
+from envs.core.rules.exits import Levels, Template
+from envs.core.rules.lifecycle import Fees, Fill, Live, at_vertex, close_at
 from envs.core.rules.path import NOTHING, event_at_open, event_on_piece, mark_at
 from envs.core.rules.rounding import to_units, value_quote
 from envs.core.rules.sizing import Contract

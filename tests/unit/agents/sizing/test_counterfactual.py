@@ -13,6 +13,7 @@ from envs.core.actions import preset
 from envs.core.errors import FixInput, RefusedArtifact
 from envs.core.rules.state import state_index
 from envs.core.trade import Alternatives, Decision, ResolvedDecision, SizingContext
+from envs.core.types import ExitStrategy
 
 FULL = preset("full")
 PLAIN = SizingSettings(prior="none")
@@ -64,6 +65,29 @@ def test_29_rows_are_no_evidence_and_30_are() -> None:
     # 30 rows over all regimes serve a regime that has none.
     elsewhere = context(state_index(0, 0, 0, 0))
     assert np.isfinite(agent.scores(elsewhere)).all()
+
+
+def test_the_spread_is_that_of_the_regime_from_30_rows_on() -> None:
+    agent, rng = CounterfactualAgent(FULL, PLAIN), np.random.default_rng(0)
+    here, wide = context(state_index(2, 2, 0, 0)), context(state_index(4, 0, 0, 0))
+    for k in range(100):
+        agent.learn_one(resolved(k, good(wide, 0.0, rng, 5.0), wide))
+    for k in range(100, 130):
+        before = agent.scores(here)[75]
+        agent.learn_one(resolved(k, good(here, 0.004, rng, 1e-4), here))
+    # At 29 rows the wide spread of the other regime still speaks against the trade.
+    assert before < 0.0 < agent.scores(here)[75]
+
+
+def test_before_any_rows_the_line_gives_the_spread() -> None:
+    agent = CounterfactualAgent(FULL, SizingSettings())
+    seen = context(slopes=LINES, ev=0.004)
+    a, f = 75, seen.notional_frac[75]
+    mu, m2 = (4.2 - 0.5 * 1.6) * 0.004 - 0.00156, 4.0 * 0.02 * 0.02
+    expected = f * mu - f * f * m2 - f * m2**0.5 * (1 / 100) ** 0.5
+    assert agent.scores(seen)[a] == pytest.approx(expected, rel=1e-12)
+    bolder = CounterfactualAgent(FULL, SizingSettings(kelly_fraction=1.0, lcb_z=0.0))
+    assert bolder.scores(seen)[a] == pytest.approx(f * mu - f * f * m2 / 2, rel=1e-12)
 
 
 def test_a_clear_edge_is_traded_at_the_largest_size() -> None:
@@ -214,6 +238,11 @@ def test_ties_go_to_skip_then_to_the_smaller_notional_at_risk() -> None:
     assert scores[1] > 0.0
     # Size .3 at 1x is the smallest notional, the conservative stop the nearest: action 1.
     assert agent.decide(context(), None).index == 1
+    # .07 of equity at a stop of 1.25 ATR loses less there than .05 at 2 ATR.
+    near = FULL.index_of(0.7, 1, ExitStrategy.CONSERVATIVE)
+    mask = np.zeros(76, dtype=np.bool_)
+    mask[[FULL.index_of(0.5, 1, ExitStrategy.AGGRESSIVE), near]] = True
+    assert agent.decide(context(mask=mask), None).index == near
     negative = CounterfactualAgent(FULL, PLAIN)
     for k in range(200):
         negative.learn_one(resolved(k, np.full(76, -0.01), context()))
@@ -271,8 +300,11 @@ def test_a_state_of_another_kind_or_shape_is_refused() -> None:
     with pytest.raises(RefusedArtifact, match="found 'q-table'"):
         agent.load_state_dict(({**values, "schema": "q-table"}, arrays))
     own_values, own = agent.state_dict()
-    with pytest.raises(RefusedArtifact, match="'eff' is missing"):
+    with pytest.raises(RefusedArtifact, match="lacks eff"):
         agent.load_state_dict((own_values, {k: v for k, v in own.items() if k != "eff"}))
+    fewer = {k: v for k, v in own_values.items() if k != "planned_passes"}
+    with pytest.raises(RefusedArtifact, match="lacks learned, planned_passes"):
+        agent.load_state_dict((fewer, {k: v for k, v in own.items() if k != "learned"}))
     with pytest.raises(RefusedArtifact, match="preset full, found 'classic'"):
         agent.load_state_dict(({**own_values, "preset": "classic"}, own))
 
@@ -284,3 +316,11 @@ def test_digest_and_coverage_follow_what_was_learned() -> None:
     agent.learn_one(resolved(0, np.full(76, 0.01), context()))
     assert agent.digest() != other.digest()
     assert agent.coverage() == pytest.approx(75 / 22_800)
+
+
+def test_the_time_of_the_last_update_is_kept() -> None:
+    agent, loaded = CounterfactualAgent(FULL, PLAIN), CounterfactualAgent(FULL, PLAIN)
+    for k in (5, 3):
+        agent.learn_one(resolved(k, np.full(76, 0.01), context()))
+    loaded.load_state_dict(agent.state_dict())
+    assert agent.last_update_ns == loaded.last_update_ns == 5

