@@ -19,21 +19,15 @@ _AXES = {
     "exposure": ("light", "moderate", "heavy", "max"),
     "performance": ("bad", "neutral", "good"),
 }
-_HEAD = (
-    "policy", "bps/cand.", "agent minus it (95 %)", "months needed", "log growth", "max DD",
-    "trades", "fees", "slippage", "funding", "liq.",
-)  # fmt: skip
+_HEAD = ("policy", "bps/cand.", "agent minus it (95 %)", "log growth", "max DD", "trades")
+_COST_HEAD = ("policy", "gross", "fees", "slippage", "funding", "liquid.", "net", "months")
 
 
 def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
     """Print the table of policies, the direction statistic and the verdicts in words."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for i, name in enumerate(_HEAD):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
-    for row in result.rows:
-        style = "bold green" if row.name == "agent" else None
-        table.add_row(*_cells(row), style=style)
-    console.print(table)
+    _print_rows(console, title, _HEAD, [_cells(row) for row in result.rows])
+    note = "Costs in quote (slippage is part of gross); months needed to tell the difference from 0"
+    _print_rows(console, note, _COST_HEAD, [_cost_cells(row) for row in result.rows])
     console.print(
         f"{result.candidates} candidates over {result.months:.1f} months; the agent "
         f"({result.agent}) opened a position in {100 * result.traded_share:.1f} % of its "
@@ -119,6 +113,8 @@ def to_markdown(result: Evaluation) -> str:
     """The table of policies in Markdown."""
     lines = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in result.rows]
+    lines += ["", "| " + " | ".join(_COST_HEAD) + " |", "|" + "---|" * len(_COST_HEAD)]
+    lines += ["| " + " | ".join(_cost_cells(row)) + " |" for row in result.rows]
     lines += ["", *[f"- {v}" for v in verdicts(result)], ""]
     lines += ["| exit | confidence | candidates | mean bps | 95 % |", "|---|---|---|---|---|"]
     for d in result.direction:
@@ -130,25 +126,42 @@ def to_markdown(result: Evaluation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _print_rows(
+    console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold", padding=(0, 0, 0, 1))
+    for i, name in enumerate(head):
+        table.add_column(
+            name, justify="left" if i == 0 else "right", min_width=len(name) if i else 10
+        )
+    for cells in rows:
+        table.add_row(*cells, style="bold green" if cells[0] == "agent" else None)
+    console.print(table)
+
+
 def _cells(row: Row) -> list[str]:
     versus = "-"
     if row.versus is not None:
         v = row.versus
         versus = f"{1e4 * v.mean:+.2f} [{1e4 * v.low:+.2f}, {1e4 * v.high:+.2f}]"
-    wait = f"{row.months_needed:.0f}" if isfinite(row.months_needed) else "-"
     return [
         row.name + (" (ruined)" if row.ruined else ""),
         f"{1e4 * row.mean_reward:+.2f}",
         versus,
-        wait,
         f"{row.log_growth:+.3f}",
         f"{100 * row.max_drawdown:.1f} %",
         str(row.trades),
-        f"{row.costs.fees:,.0f}",
-        f"{row.costs.slippage:,.0f}",
-        f"{row.costs.funding:+,.0f}",
-        str(row.liquidations),
     ]
+
+
+def _cost_cells(row: Row) -> list[str]:
+    c = row.costs
+    wait = f"{row.months_needed:.0f}" if isfinite(row.months_needed) else "-"
+    liquid = f"{row.liquidations}: {c.liquidation:,.0f}" if row.liquidations else "0"
+    return [
+        row.name, f"{c.gross:+,.0f}", f"{c.fees:,.0f}", f"{c.slippage:,.0f}", f"{c.funding:+,.0f}",
+        liquid, f"{c.net:+,.0f}", wait,
+    ]  # fmt: skip
 
 
 def _finite(value: Any) -> Any:

@@ -165,7 +165,7 @@ def _label_bars(
         move = price / entry - 1.0
         net_long = move - cost_in - cost_out * (1.0 + move)
         net_short = -move - cost_in - cost_out * (1.0 + move)
-        y_long[t] = 1.0 if net_long > 0.0 else 0.0
-        y_short[t] = 1.0 if net_short > 0.0 else 0.0
+        y_long[t] = float(net_long > 0.0)
+        y_short[t] = float(net_short > 0.0)
         gross[t] = move / atr_frac[t]
         end[t] = last

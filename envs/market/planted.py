@@ -33,7 +33,7 @@ EXIT_SLOPES: tuple[ExitSlope, ...] = ()
 
 _VIEW_MEMORY_BARS = 4.0
 _STREAM = 1
-_PATHS = tuple(f"PATH{i}" for i in range(8))
+_PATHS = tuple(f"PATH{i}" for i in range(6))
 _PATH_BARS = 20_000
 _SETTLED_BARS = 200
 _NEWTON_STEPS = 12
@@ -113,25 +113,26 @@ def planted_models(
 def _calibrated(
     law: SyntheticSettings, costs: CostSettings, horizon: int
 ) -> tuple[tuple[PlantedModel, ...], EvLine]:
+    # The path with the opposite edge has the same shocks: in the pair they cancel, the edge stays.
     drawn = generate(law, _STREAM)
-    labels = [_labels(raw, costs, horizon) for raw in drawn.series]
+    paths = (*drawn.series, *generate(replace(law, edge=-law.edge), _STREAM).series)
+    labels = [_labels(raw, costs, horizon) for raw in paths]
     y_long, y_short, gross = (
         np.concatenate([getattr(c, name) for c in labels])
         for name in ("y_long", "y_short", "gross")
     )
     views = views_of(drawn.signal, np.random.default_rng([law.seed, _STREAM, 1]))
     views = views.transpose(1, 0, 2).reshape(-1, len(ACCURACY))
-    when = np.concatenate([raw.open_ns + raw.interval_ns for raw in drawn.series])
-    known = np.isfinite(y_long) & (np.tile(np.arange(law.n_bars), len(labels)) >= _SETTLED_BARS)
+    views = np.concatenate([views, -views])
+    when = np.concatenate([raw.open_ns + raw.interval_ns for raw in paths])
+    known = np.isfinite(y_long) & (np.tile(np.arange(law.n_bars), len(paths)) >= _SETTLED_BARS)
+    claims = np.concatenate([y_long[known], y_short[known]])
     models, scores = [], []
     for i, accuracy in enumerate(ACCURACY):
         x = views[known, i]
-        curve = _logistic(
-            np.concatenate([x, -x]), np.concatenate([y_long[known], y_short[known]])
-        )
-        score = _curve(curve, x) - _curve(curve, -x)
-        scores.append(score)
-        models.append(PlantedModel(accuracy, curve, _line(score, gross[known], when[known])))
+        curve = _logistic(np.concatenate([x, -x]), claims)
+        scores.append(_curve(curve, x) - _curve(curve, -x))
+        models.append(PlantedModel(accuracy, curve, _line(scores[i], gross[known], when[known])))
     pool = np.mean(np.stack(scores), axis=0)
     return tuple(models), _line(pool, gross[known], when[known])
 

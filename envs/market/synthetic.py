@@ -1,4 +1,4 @@
-"""The built-in market: regimes, volatility clusters, jumps, funding, and a planted, adjustable edge.
+"""The built-in market: regimes, volatility clusters, jumps, funding and a planted edge.
 
 With the edge at zero every price is a martingale: each sub-step's log drift is minus half its
 variance, and jumps are centred in price and fall between bars, so no level is jumped over inside

@@ -107,9 +107,12 @@ def corrupted(raw: RawSeries, t: int, seed: int, kind: str) -> RawSeries:
         return replace(
             cut, funding_ns=raw.funding_ns[settled], funding_rate=raw.funding_rate[settled]
         )
-    factor = np.where(later, np.exp(rng.normal(0.0, 0.5)) * rng.uniform(0.5, 2.0, later.size), 1.0)
-    prices = {k: np.maximum(np.rint(getattr(raw, k) * factor * 1e4), 1.0) / 1e4
-              if later.any() else getattr(raw, k) for k in ("open", "high", "low", "close")}  # fmt: skip
+    move = np.exp(rng.normal(0.0, 0.5)) * rng.uniform(0.5, 2.0, later.size)
+    factor = np.where(later, move, 1.0)
+    prices = {
+        k: np.maximum(np.rint(getattr(raw, k) * factor * 1e4), 1.0) / 1e4
+        for k in ("open", "high", "low", "close")
+    }
     for name, column in prices.items():
         column[~later] = getattr(raw, name)[~later]
     rates = np.array(raw.funding_rate)
@@ -124,7 +127,7 @@ def corrupted(raw: RawSeries, t: int, seed: int, kind: str) -> RawSeries:
 
 @settings(max_examples=25)
 @given(
-    t=st.integers(1_600, N - 2), seed=st.integers(0, 2**32 - 1),
+    t=st.integers(BORDERS[3], N - 2), seed=st.integers(0, 2**32 - 1),
     kind=st.sampled_from(["changed", "dropped"]), which=st.sampled_from([(0,), (1,), (0, 1, 2)]),
 )  # fmt: skip
 @example(t=BORDERS[4] - 1, seed=0, kind="changed", which=(0, 1, 2))

@@ -24,7 +24,10 @@ def random_walk(
     close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.008, n)))
     first = np.concatenate([[100.0], close[:-1]])
     reach = np.abs(rng.normal(0.0, 0.006, (2, n)))
-    high, low = np.maximum(first, close) * (1.0 + reach[0]), np.minimum(first, close) * (1 - reach[1])
+    high, low = (
+        np.maximum(first, close) * (1.0 + reach[0]),
+        np.minimum(first, close) * (1 - reach[1]),
+    )
     o, h, low, c = (np.rint(x * 100.0) / 100.0 for x in (first, high, low, close))
     volume = rng.lognormal(3.0, 0.6, n)
     stamps = open_ns[open_ns % (8 * NS_PER_HOUR) == 0]

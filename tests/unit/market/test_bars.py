@@ -45,9 +45,9 @@ def test_high_and_low_must_enclose_open_and_close(walk: Walk) -> None:
     body = max(raw.open[ROW], raw.close[ROW]), min(raw.open[ROW], raw.close[ROW])
     flat = spoil(spoil(raw, "low", body[1]), "high", body[0])
     validate(flat)
-    with pytest.raises(FixData, match="row 7.*column high is below open or close"):
+    with pytest.raises(FixData, match=r"row 7.*column high is below open or close"):
         validate(spoil(flat, "high", 0.5 * (body[0] + body[1])))
-    with pytest.raises(FixData, match="row 7.*column low is above open or close"):
+    with pytest.raises(FixData, match=r"row 7.*column low is above open or close"):
         validate(spoil(flat, "low", 0.5 * (body[0] + body[1])))
 
 
@@ -87,7 +87,9 @@ def test_gaps_zero_volume_and_flat_bars_are_counted(walk: Walk) -> None:
     raw = walk(60)
     keep = np.ones(60, dtype=bool)
     keep[[10, 20, 21, 22]] = False
-    columns = {k: getattr(raw, k)[keep] for k in ("open_ns", "open", "high", "low", "close", "volume")}
+    columns = {
+        k: getattr(raw, k)[keep] for k in ("open_ns", "open", "high", "low", "close", "volume")
+    }
     columns["volume"][3:5] = 0.0
     columns["open"][4] = columns["high"][4] = columns["low"][4] = columns["close"][4]
     report = validate(replace(raw, **columns))
@@ -104,9 +106,9 @@ def test_bad_marks_and_funding_are_refused(walk: Walk) -> None:
     raw = walk(60)
     mark = np.array(raw.mark)
     mark[4, 2] = 2.0 * mark[4, 1]
-    with pytest.raises(FixData, match="BTCUSDT mark: row 4.*high < low"):
+    with pytest.raises(FixData, match=r"BTCUSDT mark: row 4.*high < low"):
         validate(replace(raw, mark=mark))
     rate = np.array(raw.funding_rate)
     rate[2] = np.nan
-    with pytest.raises(FixData, match="BTCUSDT funding: row 2.*funding_rate is NaN"):
+    with pytest.raises(FixData, match=r"BTCUSDT funding: row 2.*funding_rate is NaN"):
         validate(replace(raw, funding_rate=rate))

@@ -22,10 +22,10 @@ CLASSIC = """returns log_returns price_range body_size upper_wick lower_wick is_
 is_engulfing gap_up gap_down rsi macd macd_signal macd_hist stoch_k stoch_d roc ema_9 ema_9_dist
 ema_21 ema_21_dist ema_50 ema_50_dist ema_200 ema_200_dist sma_20 sma_50 adx plus_di minus_di
 bb_middle bb_upper bb_lower bb_width bb_position atr atr_pct volatility volume_sma volume_ratio obv
-obv_ema vpt momentum_5 momentum_10 momentum_20 acceleration relative_spread""".split()
+obv_ema vpt momentum_5 momentum_10 momentum_20 acceleration relative_spread"""
 ADDED = """funding_last funding_mean_3d funding_z_30d basis ret_1 ret_8 ret_336 vol_24_168
 range_pos_24 range_pos_72 range_pos_168 btc_ret_24 btc_vol rel_btc_ret_24 rel_mean_ret_24 hour_sin
-hour_cos weekday_sin weekday_cos""".split()
+hour_cos weekday_sin weekday_cos"""
 
 
 def built(*series: RawSeries) -> MarketData:
@@ -39,7 +39,7 @@ def column(market: MarketData, name: str, s: int = 0) -> np.ndarray:
 
 def test_the_schema_holds_every_specified_column_once() -> None:
     names = feature_names()
-    assert set(CLASSIC) | set(ADDED) <= set(names)
+    assert {*CLASSIC.split(), *ADDED.split()} <= set(names)
     assert len(set(names)) == len(names)
 
 
@@ -87,7 +87,9 @@ def test_formulas_by_hand(walk: Walk) -> None:
         (raw.high[t] - raw.low[t]) / market.atr[t, 0]
     )
     lows, highs = raw.low[t - 23 : t + 1].min(), raw.high[t - 23 : t + 1].max()
-    assert column(market, "range_pos_24")[t] == pytest.approx((raw.close[t] - lows) / (highs - lows))
+    assert column(market, "range_pos_24")[t] == pytest.approx(
+        (raw.close[t] - lows) / (highs - lows)
+    )
     steps = np.diff(np.log(raw.close))
     deviation = steps[t - 168 : t].std()
     wanted = steps[t - 8 : t].sum() / (deviation * 8**0.5)
@@ -140,5 +142,5 @@ def test_the_calendar_is_cyclic() -> None:
 
 
 def test_too_few_bars_name_the_symbol(walk: Walk) -> None:
-    with pytest.raises(FixData, match="ETHUSDT: 900 bars are too few.*1536"):
+    with pytest.raises(FixData, match=r"ETHUSDT: 900 bars are too few.*1536"):
         built(walk(), walk(n=900, seed=1, symbol="ETHUSDT"))

@@ -28,9 +28,7 @@ def test_a_stamp_is_charged_when_its_bar_opens() -> None:
 
 def test_holes_of_more_than_a_day_take_the_default_rate() -> None:
     stamps = DAY + EIGHT * np.array([0, 1, 5, 6, 9], dtype=np.int64)
-    rate, stamp, default = funding_columns(
-        stamps, np.full(5, 5e-4), hours(80), NS_PER_HOUR, 1e-4
-    )
+    rate, stamp, default = funding_columns(stamps, np.full(5, 5e-4), hours(80), NS_PER_HOUR, 1e-4)
     # From stamp 1 to stamp 5 it is 32 h, a hole; from 6 to 9 exactly a day, which is none.
     assert np.flatnonzero(default).tolist() == [16, 24, 32]
     assert rate[[16, 24, 32]].tolist() == [1e-4] * 3

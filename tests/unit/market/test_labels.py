@@ -16,7 +16,9 @@ Bars = list[tuple[float, float, float, float]]
 FLAT = (100.0, 100.0, 100.0, 100.0)
 
 
-def label(bars: Bars, horizon: int = 2, costs: CostSettings = FREE, gaps: tuple[int, ...] = ()) -> Labels:
+def label(
+    bars: Bars, horizon: int = 2, costs: CostSettings = FREE, gaps: tuple[int, ...] = ()
+) -> Labels:
     """Labels of a decision bar closing at 100 (ATR 2, barriers 97 and 103) followed by ``bars``."""
     ohlc = np.asarray([FLAT, *bars], dtype=np.float64)
     valid = np.ones(len(ohlc), dtype=np.bool_)
@@ -127,7 +129,12 @@ def test_market_labels_are_those_of_each_symbol_and_see_no_further_than_their_en
         np.testing.assert_array_equal(one.end, whole.end[:, s])
         cut = market.n_bars - 200
         short = label_bars(
-            ohlc[:cut], market.valid[:cut, s], market.atr[:cut, s], market.atr_frac[:cut, s], 8, COSTS
+            ohlc[:cut],
+            market.valid[:cut, s],
+            market.atr[:cut, s],
+            market.atr_frac[:cut, s],
+            8,
+            COSTS,
         )
         np.testing.assert_array_equal(short.gross[: cut - 8], one.gross[: cut - 8])
         assert (short.end < cut).all()

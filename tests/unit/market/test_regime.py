@@ -131,7 +131,9 @@ def window_of(series: RawSeries) -> Window:
 def test_mirrored_prices_give_the_mirrored_state(walk: Walk) -> None:
     """Far from zero, so that mirroring leaves ATR/close nearly alone; ties at a bound are rare."""
     series, level = walk(n=1_500), 1e6
-    up = replace(series, **{k: getattr(series, k) + level for k in ("open", "high", "low", "close")})
+    up = replace(
+        series, **{k: getattr(series, k) + level for k in ("open", "high", "low", "close")}
+    )
     down = replace(
         up, open=2 * level - up.open, close=2 * level - up.close, high=2 * level - up.low,
         low=2 * level - up.high,

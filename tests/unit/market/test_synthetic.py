@@ -156,9 +156,7 @@ def test_jumps_come_between_bars_at_their_rate() -> None:
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
 def test_symbols_move_together_as_asked(correlation: float) -> None:
-    drawn = generate(
-        replace(LONG, n_bars=20_000, correlation=correlation, symbols=("A", "B", "C"))
-    )
+    drawn = generate(replace(LONG, n_bars=20_000, correlation=correlation, symbols=("A", "B", "C")))
     scaled = np.stack(
         [np.log(r.close / r.open) / drawn.sigma[:, i] for i, r in enumerate(drawn.series)]
     )

@@ -1,4 +1,4 @@
-"""Without edge and cost no exit strategy earns anything: the bars give no free profit (spec 2, e)."""
+"""Without edge and cost no exit earns anything: the bars give no free profit (spec 2, e)."""
 
 from __future__ import annotations
 

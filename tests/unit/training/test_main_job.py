@@ -1,0 +1,157 @@
+"""The main job as a user runs it, on a short built-in market."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from envs.core.errors import RefusedArtifact
+from runtime.bundle import load_bundle
+
+SHORT = ["--episodes", "2", "--set", "QT_SYNTHETIC_BARS=2400", "--seed", "5"]
+
+
+def run(root: Path, program: str, *options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("QT_")}
+    command = [sys.executable, str(root / "training" / program), *options]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("main_job")
+    done = run(root, "train_sizing.py", *SHORT, "--out", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "agent" in done.stdout
+    return folder / "run"
+
+
+def test_the_run_folder_holds_everything_needed_to_repeat_it(finished: Path) -> None:
+    names = {p.name for p in finished.iterdir()}
+    wanted = {"bundle", "command.txt", "config.toml", "data.json", "metrics.json", "tensorboard"}
+    assert wanted <= names
+    assert "--seed 5" in (finished / "command.txt").read_text()
+    metrics = json.loads((finished / "metrics.json").read_text())
+    policies = {p["name"] for p in metrics["evaluation"]["policies"]}
+    assert {"agent", "skip", "fixed 1x", "fixed largest", "random", "ev_kelly"} <= policies
+    assert sum(metrics["occupancy"]["training rows"]["regime"]) == pytest.approx(1.0)
+
+
+def test_same_seed_and_data_give_the_same_table(finished: Path, root: Path) -> None:
+    folder = finished.parent
+    done = run(root, "train_sizing.py", *SHORT, "--out", "again", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    digests = [
+        json.loads((folder / name / "metrics.json").read_text())["table_digest"]
+        for name in ("run", "again")
+    ]
+    assert digests[0] == digests[1]
+
+
+def test_a_stopped_run_resumes_to_the_same_table(finished: Path, root: Path) -> None:
+    """Drop the second pass's checkpoint, as a kill after the first pass would have left it."""
+    folder = finished.parent
+    stopped = folder / "stopped"
+    shutil.copytree(finished, stopped)
+    for name in ("bundle", "tensorboard"):
+        shutil.rmtree(stopped / name)
+    (stopped / "metrics.json").unlink()
+    for suffix in ("json", "npz"):
+        (stopped / f"checkpoint.{suffix}.prev").replace(stopped / f"checkpoint.{suffix}")
+    assert json.loads((stopped / "checkpoint.json").read_text())["payload"]["extra"]["episode"] == 1
+    done = run(root, "train_sizing.py", *SHORT, "--out", "stopped", "--resume", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    both = [json.loads((p / "metrics.json").read_text()) for p in (finished, stopped)]
+    assert both[0]["table_digest"] == both[1]["table_digest"]
+
+
+def test_resuming_with_other_settings_is_refused(finished: Path, root: Path) -> None:
+    options = ["--episodes", "3", "--out", "run", "--resume"]
+    done = run(root, "train_sizing.py", *options, cwd=finished.parent)
+    assert done.returncode == 2
+    assert "other settings" in done.stderr
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(finished: Path, root: Path) -> None:
+    done = run(root, "train_sizing.py", *SHORT, "--out", "run", cwd=finished.parent)
+    assert done.returncode == 2
+    assert "already holds a run" in done.stderr
+
+
+def test_the_bundle_loads_and_evaluates(finished: Path, root: Path) -> None:
+    bundle = load_bundle(finished / "bundle")
+    assert bundle.manifest["signal_origin"] == "planted"
+    figures = finished.parent / "figures.json"
+    done = run(
+        root, "evaluate.py", "--bundle", str(finished / "bundle"), "--json", str(figures),
+        cwd=finished.parent,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(figures.read_text())["candidates"] > 0
+
+
+def test_evaluating_inside_the_training_span_is_refused(finished: Path, root: Path) -> None:
+    options = ["--bundle", str(finished / "bundle"), "--start", "2020-01-10"]
+    done = run(root, "evaluate.py", *options, cwd=finished.parent)
+    assert done.returncode == 2
+    assert "training span" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["sizing.json", "sizing.npz", "features.json", "ev_lines.json", "config.toml"]
+)
+def test_one_altered_byte_in_a_bundle_is_refused(
+    finished: Path, tmp_path: Path, name: str
+) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(finished / "bundle", copy)
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(bytes(data))
+    with pytest.raises(RefusedArtifact, match=name):
+        load_bundle(copy)
+
+
+def test_missing_and_foreign_files_in_a_bundle_are_refused(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(finished / "bundle", copy)
+    (copy / "stray.txt").write_text("x")
+    with pytest.raises(RefusedArtifact, match=r"stray\.txt"):
+        load_bundle(copy)
+    (copy / "stray.txt").unlink()
+    (copy / "costs.json").unlink()
+    with pytest.raises(RefusedArtifact, match=r"costs\.json"):
+        load_bundle(copy)
+
+
+def test_other_features_are_refused_naming_both(finished: Path) -> None:
+    with pytest.raises(RefusedArtifact, match="expected other, found"):
+        load_bundle(finished / "bundle", feature_hash="other")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--preset", "big"], "big"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--train-end", "2024-01-01", "--test-end", "2023-01-01"], "2023-01-01"),
+        (["--episodes", "0"], "episodes"),
+        (["--set", "RL_SIZING_EPSILN=1"], "RL_SIZING_EPSILON"),
+    ],
+)
+def test_bad_options_name_themselves_and_leave_no_run(
+    root: Path, tmp_path: Path, options: list[str], words: str
+) -> None:
+    done = run(root, "train_sizing.py", *options, "--out", "run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "bundle").exists()
