@@ -7,6 +7,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -129,10 +130,10 @@ def to_markdown(result: Evaluation) -> str:
 def _print_rows(
     console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold", padding=(0, 0, 0, 1))
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for i, name in enumerate(head):
         table.add_column(
-            name, justify="left" if i == 0 else "right", min_width=len(name) if i else 10
+            name, justify="left" if i == 0 else "right", min_width=len(name) if i else 8
         )
     for cells in rows:
         table.add_row(*cells, style="bold green" if cells[0] == "agent" else None)

@@ -141,31 +141,30 @@ def _label_bars(
         entry = ohlc[t + 1, 0]
         upper = entry + k * atr[t]
         lower = entry - k * atr[t]
-        price = 0.0
         last = t + horizon
+        price = ohlc[last, 3] if valid[last] else np.nan
         for j in range(t + 1, t + horizon + 1):
             if not valid[j]:
                 continue
             open_, high, low, close = ohlc[j, 0], ohlc[j, 1], ohlc[j, 2], ohlc[j, 3]
             if open_ >= upper or open_ <= lower:
-                price = open_
+                touched = open_
             elif high >= upper and (low > lower or close < open_):
-                price = upper
+                touched = upper
             elif low <= lower:
-                price = lower
-            if price > 0.0:
-                last = j
-                break
-        if price == 0.0:
-            if not valid[last]:
+                touched = lower
+            else:
                 continue
-            price = ohlc[last, 3]
+            last, price = j, touched
+            break
+        if price != price:
+            continue
         cost_in = fee + slip[t]
         cost_out = fee + slip[last - 1]
         move = price / entry - 1.0
         net_long = move - cost_in - cost_out * (1.0 + move)
         net_short = -move - cost_in - cost_out * (1.0 + move)
-        y_long[t] = float(net_long > 0.0)
-        y_short[t] = float(net_short > 0.0)
+        y_long[t] = net_long > 0.0
+        y_short[t] = net_short > 0.0
         gross[t] = move / atr_frac[t]
         end[t] = last

@@ -29,7 +29,17 @@ from envs.market.synthetic import EDGES, SyntheticSettings, ar1, generate
 ACCURACY = (0.75, 0.70, 0.65, 0.55)
 """Correlation of each model's view with the latent signal."""
 
-EXIT_SLOPES: tuple[ExitSlope, ...] = ()
+EXIT_SLOPES = (
+    ExitSlope(0.99, 0.03, 1.88, 284_233),
+    ExitSlope(1.37, 0.04, 2.94, 284_233),
+    ExitSlope(1.97, 0.08, 5.73, 284_233),
+)
+"""Gross outcome of each exit strategy (ATRs) on the pool's EV (ATRs), default law and costs.
+
+Measured on candidates of eight markets of 25,000 bars and two symbols at edge .06, less the outcome
+of the same trades on the same shocks without edge; the errors cover the weak and the strong edge
+too. Outcomes are linear in small edges, so one slope serves all.
+"""
 
 _VIEW_MEMORY_BARS = 4.0
 _STREAM = 1

@@ -157,10 +157,12 @@ def test_without_edge_votes_claim_one_that_outcomes_refute() -> None:
 
 def test_an_honest_claim_of_no_edge_leaves_no_candidate() -> None:
     m = made("zero", 0.0)
-    assert all(abs(line.b) < 3.0 * line.se for line in (*m.model_lines, m.pool_line))
+    assert all(line.b == 0.0 for line in (*m.model_lines, m.pool_line))
+    assert not m.votes.ev.any()
+    assert not uniform_tape(m.market, m.votes, m.pool_line).candidate.any()
     rows = known(m)
     for p, y in ((m.votes.p_up, m.votes.y_long), (m.votes.p_down, m.votes.y_short)):
-        assert p[rows].std(axis=0).max() < 0.02
+        assert p[rows].std(axis=0).max() < 1e-6
         for i in range(len(ACCURACY)):
             assert abs(block_z(y[rows] - p[rows][:, i], weeks_of(m, rows))) < 3.5
 
