@@ -64,7 +64,11 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
     folder = open_run(settings, command, now)
     console.print(f"Run folder: {folder}")
     stage = _Stage(console, {})
-    inputs: Inputs = stage.run("market and votes", lambda: load_inputs(settings, cache))
+
+    def told(text: str) -> None:
+        console.print(f"[dim]votes: {text}[/dim]")
+
+    inputs: Inputs = stage.run("market and votes", lambda: load_inputs(settings, cache, told))
     spans = inputs.spans.to_json(inputs.market)
     fingerprint = inputs.report.fingerprint
     write_json(folder / "data.json", data_summary(fingerprint, inputs.report.to_json(), spans))

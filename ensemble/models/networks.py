@@ -198,5 +198,5 @@ def cdf(quantiles: Float64Array, x: Float64Array) -> Float64Array:
 
 
 def _quiet() -> None:
-    for name in ("lightning", "pytorch_lightning", "lightning.pytorch"):
+    for name in ("lightning", "lightning_fabric", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -142,11 +142,17 @@ def _bars(path: Path, symbol: str, timeframe: str) -> RawSeries:
     )
 
 
-def _table(path: Path, columns: tuple[str, ...]) -> Any:
+def _read(path: Path) -> Any:
     import pandas as pd
 
+    if path.suffix == ".csv":
+        return pd.read_csv(path, float_precision="round_trip")
+    return pd.read_parquet(path)
+
+
+def _table(path: Path, columns: tuple[str, ...]) -> Any:
     try:
-        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        table = _read(path)
     except Exception as error:  # the readers raise many kinds for a damaged file
         raise FixData(f"{path}: cannot be read ({error}); download it again") from error
     missing = [c for c in columns if c not in table.columns]

@@ -32,7 +32,7 @@ def drawn() -> tuple[Raw, tuple]:
     # ETH has a short gap, and a long one across the start of a window. XRP is listed inside the
     # first window that BTC has whole.
     start = border + ANCHOR_BARS
-    eth = without(without(eth, start - 5, start + 4), border + 20, border + 23)
+    eth = without(without(eth, start - 5, start + 2), border + 20, border + 23)
     return (btc, eth, without(xrp, 0, border + 10)), made.instruments
 
 
@@ -62,8 +62,8 @@ def test_the_drawn_market_has_what_the_tests_are_about() -> None:
     whole, gapped, listed = (np.flatnonzero(BATCH.complete[:, s]) for s in range(3))
     assert whole[0] == BORDERS[2]
     assert listed[0] == BORDERS[3]
-    # ETH's long gap ends four bars into the window of the fourth border.
-    assert gapped[0] == BORDERS[3] + 4 - 1
+    # ETH's long gap ends with the second bar of the window of the fourth border.
+    assert gapped[0] == BORDERS[3] + 1
 
 
 @settings(max_examples=60)

@@ -150,8 +150,12 @@ def test_altering_the_future_changes_nothing_before(sizing: SizingView) -> None:
                 column[cut + 1 :] = column[cut + 1 :] * 2
             ticks[name] = column
         env = SizingView(
-            TradingEnv(replace(market, has_mark=np.array([False, False]), **ticks), tape, votes,
-                       candidates="signals")  # fmt: skip
+            TradingEnv(
+                replace(market, has_mark=np.array([False, False]), **ticks),
+                tape,
+                votes,
+                candidates="signals",
+            )  # fmt: skip
         )
         observation, info = env.reset(options={"start": cut - 500, "length": 900})
         out = []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import talib
 
 from envs.core.rules.regime import (
     market_state,
@@ -22,6 +23,7 @@ from envs.market.build import load_market
 from envs.market.indicators import Window
 from envs.market.regime import Hysteresis, regimes
 from envs.market.settings import MarketSettings
+from envs.market.synthetic import SyntheticSettings, generate
 
 S = MarketSettings()
 T, R, C, B = Regime.TRENDING, Regime.RANGING, Regime.CHOPPY, Regime.BREAKOUT
@@ -126,6 +128,49 @@ def window_of(series: RawSeries) -> Window:
         series.open, series.high, series.low, series.close, series.volume, flat, flat,
         series.open_ns + series.interval_ns,
     )  # fmt: skip
+
+
+def ema(x: np.ndarray, n: int) -> np.ndarray:
+    out = np.full(x.size, np.nan)
+    out[n - 1] = x[:n].mean()
+    for t in range(n, x.size):
+        out[t] = out[t - 1] + (x[t] - out[t - 1]) * 2.0 / (n + 1)
+    return out
+
+
+def test_columns_follow_the_formulas_of_the_rules() -> None:
+    """Regimes and states computed a second way, bar by bar, from the words of the rules."""
+    wild = SyntheticSettings(("BTCUSDT",), n_bars=1_536, warmup_bars=0, log_vol_spread=0.9)
+    w = window_of(generate(wild).series[0])
+    c, found = w.close, regimes(w, S)
+    e9, e21, e50 = (ema(c, n) for n in (9, 21, 50))
+    atr50 = talib.ATR(w.high, w.low, c, 50)
+    adx = talib.ADX(w.high, w.low, c, 14)
+    keeper, first = Hysteresis(S), 50
+    seen = set()
+    for t in range(first, len(w)):
+        atr, frac = found.atr[t], found.atr[t] / c[t]
+        moves = np.diff(c[t - 20 : t + 1])
+        up, down = e9[t] > e21[t] > e50[t], e9[t] < e21[t] < e50[t]
+        beyond = int(c[t] > w.high[t - 20 : t].max()) - int(c[t] < w.low[t - 20 : t].min())
+        given = {
+            "aligned": bool(up or down), "expansion": atr / atr50[t],
+            "m5": (c[t] - c[t - 5]) / atr, "er20": abs(moves.sum()) / np.abs(moves).sum(),
+            "atr_frac": frac, "was_trending": keeper.confirmed == T,
+        }  # fmt: skip
+        now = keeper.next(raw(adx[t], beyond=beyond, **given), raw(adx[t], **given), t)
+        assert now == found.runtime[t], t
+        seen.add(now)
+        if t < 150:
+            continue
+        trend = trend_score((c[t] - e50[t]) / (3.0 * atr), (e21[t] - e21[t - 10]) / (2.0 * atr))
+        vol = frac / np.median(found.atr_frac[t - 99 : t + 1])
+        width = (w.high[t - 19 : t + 1].max() - w.low[t - 19 : t + 1].min()) / atr
+        signs = np.sign(np.diff(c[t - 10 : t + 1]))
+        flips = int(np.count_nonzero(signs[1:] * signs[:-1] < 0))
+        assert found.state[t] == market_state(trend, vol, width, flips), t
+        assert found.risk_score[t] == pytest.approx(1.0 - min(1.0, vol / 3.0))
+    assert seen == {T, R, C, B}
 
 
 def test_mirrored_prices_give_the_mirrored_state(walk: Walk) -> None:

@@ -108,9 +108,7 @@ def test_evaluating_inside_the_training_span_is_refused(finished: Path, root: Pa
 @pytest.mark.parametrize(
     "name", ["sizing.json", "sizing.npz", "features.json", "ev_lines.json", "config.toml"]
 )
-def test_one_altered_byte_in_a_bundle_is_refused(
-    finished: Path, tmp_path: Path, name: str
-) -> None:
+def test_one_altered_byte_in_a_bundle_is_refused(finished: Path, tmp_path: Path, name: str) -> None:
     copy = tmp_path / "bundle"
     shutil.copytree(finished / "bundle", copy)
     data = bytearray((copy / name).read_bytes())

@@ -22,9 +22,7 @@ def tape_of(made: SyntheticMarket) -> Tape:
     settings = CoreSettings()
     data = prepare(made.market, settings)
     edges = fifth_edges(1_600, made.market.n_bars - 1)
-    return make_tape(
-        data, made.votes, settings, ReinforcementSettings(), edges, made.pool_line
-    )
+    return make_tape(data, made.votes, settings, ReinforcementSettings(), edges, made.pool_line)
 
 
 def test_the_same_votes_give_the_same_tape(made: SyntheticMarket) -> None:
@@ -63,9 +61,7 @@ def test_labels_after_t_change_nothing_at_or_before_t(made: SyntheticMarket) -> 
     assert not np.array_equal(plain.score, other.score, equal_nan=True)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), min_size=1, max_size=25)
-)
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), min_size=1, max_size=25))
 def test_overlap_counts_equal_a_pairwise_count(spans: list[tuple[int, int]]) -> None:
     unique = {start: start + length for start, length in spans}
     rows = np.array(sorted(unique), dtype=np.int64)
