@@ -1,4 +1,4 @@
-"""Exponential weights with a pull to the initial weights and an exact projection (spec 6.2, 6.4)."""
+"""Exponential weights, pulled to the initial ones and projected exactly (spec 6.2, 6.4)."""
 
 from __future__ import annotations
 

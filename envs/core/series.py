@@ -13,7 +13,7 @@ from envs.core.rules.lifecycle import Fees
 from envs.core.rules.sizing import Contract, SizeRules
 from envs.core.rules.walk import Series
 from envs.core.settings import CoreSettings
-from envs.core.types import Float64Array
+from envs.core.types import BoolArray, Float64Array, Int64Array
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,8 @@ def _series_of(market: MarketData, s: int, known_slip: Float64Array) -> Series:
     )
     if bool(np.asarray(market.has_mark)[s]):
         mark = market.mark[:, s, :] * instrument.tick.denominator / instrument.tick.numerator
-        known = np.isfinite(mark).all(axis=1)
-        mark = np.where(known[:, None], mark, ohlc.astype(np.float64))
+        known = np.isfinite(mark).all(axis=1, keepdims=True)
+        mark = np.where(known, mark, ohlc.astype(np.float64))
     else:
         mark = ohlc.astype(np.float64)
     slip = np.empty_like(known_slip)
@@ -158,7 +158,7 @@ def _series_of(market: MarketData, s: int, known_slip: Float64Array) -> Series:
     )
 
 
-def _detail_of(market: MarketData, s: int) -> tuple[np.ndarray, np.ndarray]:
+def _detail_of(market: MarketData, s: int) -> tuple[Int64Array, BoolArray]:
     n = market.n_bars
     if market.detail is None:
         return np.zeros((n, 0, 4), dtype=np.int64), np.zeros(n, dtype=np.bool_)

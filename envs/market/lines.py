@@ -14,7 +14,7 @@ _MIN_ROWS = 200
 
 
 def week_blocks(close_ns: Int64Array) -> Int64Array:
-    """Block number of each row: calendar week (from Monday), or ten equal blocks in a short span."""
+    """Block of each row: calendar week (from Monday), or ten equal blocks in a short span."""
     week = (close_ns // NS_PER_DAY + 3) // 7
     if week.size == 0 or int(week.max() - week.min()) + 1 >= _MIN_WEEKS:
         return np.asarray(week)

@@ -149,14 +149,8 @@ def test_altering_the_future_changes_nothing_before(sizing: SizingView) -> None:
             if changed:
                 column[cut + 1 :] = column[cut + 1 :] * 2
             ticks[name] = column
-        env = SizingView(
-            TradingEnv(
-                replace(market, has_mark=np.array([False, False]), **ticks),
-                tape,
-                votes,
-                candidates="signals",
-            )  # fmt: skip
-        )
+        bars = replace(market, has_mark=np.array([False, False]), **ticks)
+        env = SizingView(TradingEnv(bars, tape, votes, candidates="signals"))
         observation, info = env.reset(options={"start": cut - 500, "length": 900})
         out = []
         while info["time_ns"] <= market.close_ns[cut]:
