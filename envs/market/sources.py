@@ -142,17 +142,11 @@ def _bars(path: Path, symbol: str, timeframe: str) -> RawSeries:
     )
 
 
-def _read(path: Path) -> Any:
+def _table(path: Path, columns: tuple[str, ...]) -> Any:
     import pandas as pd
 
-    if path.suffix == ".csv":
-        return pd.read_csv(path, float_precision="round_trip")
-    return pd.read_parquet(path)
-
-
-def _table(path: Path, columns: tuple[str, ...]) -> Any:
     try:
-        table = _read(path)
+        table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except Exception as error:  # the readers raise many kinds for a damaged file
         raise FixData(f"{path}: cannot be read ({error}); download it again") from error
     missing = [c for c in columns if c not in table.columns]
