@@ -94,6 +94,7 @@ def _real(settings: Settings, cache: Path, progress: Any) -> Inputs:
         Path(run.data).expanduser(), run.symbols, run.timeframe, run.start_ns,
         run.test_end_ns, funding_default=run.funding == "default",
         default_rate=settings.core.costs.funding_rate, settings=settings.market,
+        default_mmr=settings.core.costs.default_mmr,
     )  # fmt: skip
     for s, name in enumerate(market.symbols):
         if not market.complete[:, s].any():

@@ -76,6 +76,7 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
         f"{', '.join(inputs.market.symbols)} {run.timeframe}: training {spans['train_start']} to "
         f"{spans['train_end']}, held out {spans['test_start']} to {spans['test_end']}"
     )
+    print_data(console, inputs.report)
     data = prepare(inputs.market, settings.core)
     algorithm = _algorithm(settings)
     tape: Tape = stage.run(

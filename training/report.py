@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from envs.core.types import SizingRegime
+from envs.market.report import REPORT_HEADER, MarketReport
 from training.evaluation import Direction, Evaluation, Row
 
 _AXES = {
@@ -60,6 +61,11 @@ def print_direction(console: Console, rows: Sequence[Direction]) -> None:
             f"{d.value.low:+.1f} .. {d.value.high:+.1f}",
         )
     console.print(table)
+
+
+def print_data(console: Console, report: MarketReport) -> None:
+    """What the bars are and what a user should know of their defects."""
+    _print_rows(console, "Bars", REPORT_HEADER, report.rows())
 
 
 def print_occupancy(console: Console, shares: dict[str, list[float]], title: str) -> None:

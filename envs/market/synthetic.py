@@ -79,7 +79,7 @@ class SyntheticSettings:
 
 _ALLOWED = (
     ("n_bars", 1, 10_000_000),
-    ("interval_ns", 1_000_000_000, 7 * NS_PER_DAY),
+    ("interval_ns", 1_000_000_000, NS_PER_DAY),
     ("seed", 0, 2**63 - 1),
     ("edge", -1.0, 1.0),
     ("volatility", 1e-5, 0.1),
