@@ -19,7 +19,7 @@ from envs.core.tape import VoteTable
 from envs.market.build import load_market
 from envs.market.planted import synthetic_market
 from envs.market.sources import interval_ns_of
-from envs.market.synthetic import SyntheticSettings, edge_of
+from envs.market.synthetic import SyntheticSettings, edge_of, over_period
 from runtime.bundle import Bundle, load_bundle
 from runtime.settings import Settings
 from training.evaluation import baselines, evaluate
@@ -42,7 +42,7 @@ def evaluate_bundle(
     Without ``--start`` the period begins where the bundle's held-out span did.
     """
     bundle = load_bundle(folder)
-    market, votes = _market(settings, bundle)
+    market, votes = _market(settings, bundle, args.start is not None)
     if market.feature_hash != bundle.feature_hash:
         load_bundle(folder, feature_hash=market.feature_hash)
     data = prepare(market, settings.core)
@@ -74,7 +74,7 @@ def evaluate_bundle(
         write_json(args.json, {"bundle": str(folder), "span": span, **to_json(result)})
 
 
-def _market(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
+def _market(settings: Settings, bundle: Bundle, start_given: bool) -> tuple[MarketData, VoteTable]:
     run = settings.run
     if run.is_synthetic:
         wanted = SyntheticSettings(
@@ -82,6 +82,8 @@ def _market(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
             interval_ns=interval_ns_of(run.timeframe), seed=run.seed,
             edge=edge_of(run.synthetic_edge),
         )  # fmt: skip
+        if not start_given and (run.start_ns is not None or run.test_end_ns is not None):
+            wanted = over_period(wanted, run.start_ns, run.test_end_ns)
         made = synthetic_market(wanted, settings.core.costs, settings.core.signal)
         return made.market, made.votes
     market, _ = load_market(

@@ -11,12 +11,12 @@ import numpy as np
 
 from envs.core.errors import FixData, FixSettings
 from envs.core.market_data import MarketData
-from envs.core.tape import EvLine, VoteTable
+from envs.core.tape import EvLine, ExitSlope, VoteTable
 from envs.core.types import NS_PER_DAY, NS_PER_SECOND, Int64Array
 from envs.market.build import MarketReport, load_market
 from envs.market.planted import synthetic_market
 from envs.market.sources import interval_ns_of
-from envs.market.synthetic import SyntheticSettings, edge_of
+from envs.market.synthetic import SyntheticSettings, edge_of, over_period
 from runtime.settings import RunSettings, Settings
 from training.tape import fifth_edges, half_year_edges
 
@@ -54,6 +54,7 @@ class Inputs:
     edges: Int64Array
     spans: Spans
     models: Any = None
+    first_slopes: tuple[ExitSlope | None, ...] = (None, None, None)
 
 
 def iso(time_ns: int) -> str:
@@ -79,11 +80,15 @@ def _synthetic(settings: Settings) -> Inputs:
         symbols=run.symbols, n_bars=run.synthetic_bars, interval_ns=interval_ns_of(run.timeframe),
         seed=run.seed, edge=edge_of(run.synthetic_edge),
     )  # fmt: skip
+    if run.start_ns is not None or run.test_end_ns is not None:
+        wanted = over_period(wanted, run.start_ns or wanted.start_ns, run.test_end_ns)
     made = synthetic_market(wanted, settings.core.costs, settings.core.signal)
     market = made.market
     spans = spans_of(market, run, settings.core.signal.horizon_bars)
     edges = fifth_edges(spans.first, spans.train_last)
-    return Inputs(market, made.report, made.votes, made.pool_line, edges, spans)
+    return Inputs(
+        market, made.report, made.votes, made.pool_line, edges, spans, None, made.exit_slopes
+    )
 
 
 def _real(settings: Settings, cache: Path, progress: Any) -> Inputs:

@@ -31,7 +31,7 @@ from training.evaluation import Evaluation, baselines, evaluate, occupancy
 from training.files import write_json
 from training.inputs import Inputs, load_inputs
 from training.logs import RunLog
-from training.report import print_evaluation, print_occupancy, to_json, to_markdown
+from training.report import print_data, print_evaluation, print_occupancy, to_json, to_markdown
 from training.runs import data_summary, open_run
 from training.scores import brier, calibration_error
 from training.simulate import Period, PolicyRun, Simulator
@@ -83,7 +83,7 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
         "signal tape",
         lambda: make_tape(
             data, inputs.votes, settings.core, settings.reinforcement, inputs.edges,
-            inputs.first_line, algorithm,
+            inputs.first_line, algorithm, None, inputs.first_slopes,
         ),
     )  # fmt: skip
     training = Period(

@@ -11,6 +11,7 @@ from envs.core.rules.path import mark_at
 from envs.core.rules.sizing import Contract
 from envs.core.rules.variant import (
     Alone,
+    Bar,
     Vertex,
     is_quiet_bar,
     outcome,
@@ -59,90 +60,132 @@ def walk_alone(
     for t in range(row + 1, last_row + 1):
         if not series.valid[t]:
             continue
-        if run.opened and series.stamp[t]:
-            live = pay_funding(
-                order.side,
-                run.levels.entry,
-                run.live,
-                series.mark[t, 0],
-                series.funding[t],
+        if series.stamp[t]:
+            run = fund(run, order.side, series.mark[t, 0], series.funding[t], contract, brackets)
+        bar = Bar(
+            t,
+            int(series.ohlc[t, 0]),
+            int(series.ohlc[t, 1]),
+            int(series.ohlc[t, 2]),
+            int(series.ohlc[t, 3]),
+            series.mark[t, 0],
+            series.mark[t, 1],
+            series.mark[t, 2],
+            series.mark[t, 3],
+            series.slip[t],
+            int(series.close_ns[t]),
+        )
+        open_ns = bar.close_ns - interval_ns
+        if rule == RULE_DETAIL and series.detail.shape[1] > 0 and series.detail_ok[t]:
+            run = walk_fine(
+                run, series, bar, order, resting, spare, interval_ns, fees, contract, brackets
+            )
+        elif run.opened and run.live.order == 0 and is_quiet_bar(run, bar, order.side):
+            run = pass_quietly(run, bar, order.side)
+        else:
+            run = walk_bar(
+                run,
+                bar,
+                order,
+                resting,
+                spare,
+                open_ns,
+                interval_ns,
+                rule,
+                fees,
                 contract,
                 brackets,
-                run.tier,
             )
-            run = with_live(run, live)
-        run = walk_row(
-            run, series, t, order, resting, spare, interval_ns, rule, fees, contract, brackets
-        )
         if run.reason > 0:
             return outcome(run, order.qty, t, contract)
         if run.opened:
-            run = judge_close(run, series, t, last_row, order, spare, fees, contract, brackets)
+            run = judge_close(run, bar, last_row, order, spare, fees, contract, brackets)
             if run.reason > 0:
                 return outcome(run, order.qty, t, contract)
-        elif resting:
-            if not order.unfilled_market:
-                break
+        elif resting and not order.unfilled_market:
+            break
+        else:
             resting = False
     return Outcome(False, 0, 0, 0, -1, -1, 0, 0, 0.0, 0.0, 0, 0)
 
 
-def walk_row(
+def fund(
+    run: Alone, side: int, mark_open: float, rate: float, contract: Contract, brackets: Any
+) -> Alone:
+    """Settle one funding stamp on a variant that was open before it."""
+    if not run.opened:
+        return run
+    live = pay_funding(
+        side, run.levels.entry, run.live, mark_open, rate, contract, brackets, run.tier
+    )
+    return with_live(run, live)
+
+
+def walk_bar(
     run: Alone,
-    series: Series,
-    t: int,
+    bar: Bar,
     order: Order,
     resting: bool,
     spare: int,
+    open_ns: int,
     interval_ns: int,
     rule: int,
     fees: Fees,
     contract: Contract,
     brackets: Any,
 ) -> Alone:
-    """Run the variant through bar t, or through its finer bars."""
-    if (
-        rule != RULE_DETAIL
-        and run.opened
-        and run.live.order == 0
-        and is_quiet_bar(run, series, t, order.side)
-    ):
-        return pass_quietly(run, series, t, order.side)
-    fine = rule == RULE_DETAIL and series.detail.shape[1] > 0 and series.detail_ok[t]
-    parts = series.detail.shape[1] if fine else 1
-    open_ns = int(series.close_ns[t]) - interval_ns
+    """Run the variant through the four vertices of a bar."""
     side = order.side
+    in_reach = reaches(run, bar, side, bar.high, bar.low)
+    adverse = adverse_first(side, bar.open, bar.close, rule, in_reach)
+    for index in range(4):
+        at = Vertex(
+            index,
+            True,
+            index == 3,
+            int(signed_vertex(index, side, adverse, bar.open, bar.high, bar.low, bar.close)),
+            signed_vertex(
+                index, side, adverse, bar.mark_open, bar.mark_high, bar.mark_low, bar.mark_close
+            ),
+            vertex_ns(open_ns, interval_ns, 1, 0, index),
+        )
+        run = visit(run, at, bar.row, bar.slip, order, resting, spare, fees, contract, brackets)
+        if run.reason > 0:
+            return run
+    return run
+
+
+def walk_fine(
+    run: Alone,
+    series: Series,
+    bar: Bar,
+    order: Order,
+    resting: bool,
+    spare: int,
+    interval_ns: int,
+    fees: Fees,
+    contract: Contract,
+    brackets: Any,
+) -> Alone:
+    """Run the variant through the finer bars of a bar."""
+    side = order.side
+    parts = series.detail.shape[1]
+    open_ns = bar.close_ns - interval_ns
     for part in range(parts):
-        if fine:
-            o, h = int(series.detail[t, part, 0]), int(series.detail[t, part, 1])
-            low, c = int(series.detail[t, part, 2]), int(series.detail[t, part, 3])
-        else:
-            o, h = int(series.ohlc[t, 0]), int(series.ohlc[t, 1])
-            low, c = int(series.ohlc[t, 2]), int(series.ohlc[t, 3])
-        adverse = adverse_first(side, o, c, rule, reaches(run, series, t, side, h, low))
+        o, h = int(series.detail[bar.row, part, 0]), int(series.detail[bar.row, part, 1])
+        low, c = int(series.detail[bar.row, part, 2]), int(series.detail[bar.row, part, 3])
+        adverse = adverse_first(side, o, c, RULE_DETAIL, False)
         for index in range(4):
             price = int(signed_vertex(index, side, adverse, o, h, low, c))
-            if fine:
-                mark = price + side * detail_basis(series, t, part, parts, index)
-            else:
-                mark = signed_vertex(
-                    index,
-                    side,
-                    adverse,
-                    series.mark[t, 0],
-                    series.mark[t, 1],
-                    series.mark[t, 2],
-                    series.mark[t, 3],
-                )
             at = Vertex(
                 index,
                 part == 0,
                 index == 3 and part == parts - 1,
                 price,
-                mark,
+                price + side * detail_basis(series, bar.row, part, parts, index),
                 vertex_ns(open_ns, interval_ns, parts, part, index),
             )
-            run = visit(run, at, t, series.slip[t], order, resting, spare, fees, contract, brackets)
+            run = visit(run, at, bar.row, bar.slip, order, resting, spare, fees, contract, brackets)
             if run.reason > 0:
                 return run
     return run
@@ -249,8 +292,7 @@ def enter(
 
 def judge_close(
     run: Alone,
-    series: Series,
-    t: int,
+    bar: Bar,
     last_row: int,
     order: Order,
     spare: int,
@@ -259,15 +301,15 @@ def judge_close(
     brackets: Any,
 ) -> Alone:
     """Time exit at a close, and the end of the data."""
-    close = order.side * int(series.ohlc[t, 3])
-    now = int(series.close_ns[t])
+    close = order.side * bar.close
+    now = bar.close_ns
     live = run.live
     if time_is_up(run.levels, now, close, fees.time_min_r):
         live = with_order(live, TIME)
     reason = 0
-    if t == last_row:
+    if bar.row == last_row:
         live = close_at(
-            run.levels, live, END, close, series.slip[t], spare, fees, contract, brackets, run.tier
+            run.levels, live, END, close, bar.slip, spare, fees, contract, brackets, run.tier
         )[0]
         reason = END
     return Alone(

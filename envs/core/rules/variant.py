@@ -8,7 +8,7 @@ from envs.core.rules.exits import Levels
 from envs.core.rules.lifecycle import Live, net_units
 from envs.core.rules.path import is_quiet
 from envs.core.rules.sizing import Contract
-from envs.core.rules.walk import Outcome, Series, bar_in_reach, excursions, risk_units
+from envs.core.rules.walk import Outcome, bar_in_reach, excursions, risk_units
 
 
 class Alone(NamedTuple):
@@ -38,17 +38,33 @@ class Vertex(NamedTuple):
     now_ns: int
 
 
-def is_quiet_bar(run: Alone, series: Series, t: int, side: int) -> bool:
-    """Whether nothing can fire and no stop can move while price stays within bar t."""
+class Bar(NamedTuple):
+    """One bar of one symbol as scalars (unsigned ticks), so that no array is handed around."""
+
+    row: int
+    open: int
+    high: int
+    low: int
+    close: int
+    mark_open: float
+    mark_high: float
+    mark_low: float
+    mark_close: float
+    slip: float
+    close_ns: int
+
+
+def is_quiet_bar(run: Alone, bar: Bar, side: int) -> bool:
+    """Whether nothing can fire and no stop can move while price stays within the bar."""
     levels = run.levels
     r = levels.be_r if levels.be_r < levels.trail_r else levels.trail_r
     move_from = levels.entry + r * levels.risk
     if side > 0:
-        low, high = int(series.ohlc[t, 2]), int(series.ohlc[t, 1])
-        mark_low = min(series.mark[t, 2], series.mark[t, 0], series.mark[t, 3])
+        low, high = bar.low, bar.high
+        mark_low = min(bar.mark_low, bar.mark_open, bar.mark_close)
     else:
-        low, high = -int(series.ohlc[t, 1]), -int(series.ohlc[t, 2])
-        mark_low = min(-series.mark[t, 1], -series.mark[t, 0], -series.mark[t, 3])
+        low, high = -bar.high, -bar.low
+        mark_low = min(-bar.mark_high, -bar.mark_open, -bar.mark_close)
     return is_quiet(
         low,
         high,
@@ -62,13 +78,13 @@ def is_quiet_bar(run: Alone, series: Series, t: int, side: int) -> bool:
     )
 
 
-def pass_quietly(run: Alone, series: Series, t: int, side: int) -> Alone:
+def pass_quietly(run: Alone, bar: Bar, side: int) -> Alone:
     """Only the extremes change over a quiet bar."""
     live = run.live
     if side > 0:
-        low, high = int(series.ohlc[t, 2]), int(series.ohlc[t, 1])
+        low, high = bar.low, bar.high
     else:
-        low, high = -int(series.ohlc[t, 1]), -int(series.ohlc[t, 2])
+        low, high = -bar.high, -bar.low
     peak = live.peak if live.peak > high else high
     trough = live.trough if live.trough < low else low
     return with_live(
@@ -94,13 +110,13 @@ def pass_quietly(run: Alone, series: Series, t: int, side: int) -> Alone:
     )
 
 
-def reaches(run: Alone, series: Series, t: int, side: int, high: int, low: int) -> bool:
+def reaches(run: Alone, bar: Bar, side: int, high: int, low: int) -> bool:
     """Whether stop or liquidation lies inside the bar; a variant not yet open assumes so."""
     if not run.opened:
         return True
     if side > 0:
-        return bar_in_reach(run.live, low, high, series.mark[t, 2], series.mark[t, 1])
-    return bar_in_reach(run.live, -high, -low, -series.mark[t, 1], -series.mark[t, 2])
+        return bar_in_reach(run.live, low, high, bar.mark_low, bar.mark_high)
+    return bar_in_reach(run.live, -high, -low, -bar.mark_high, -bar.mark_low)
 
 
 def outcome(run: Alone, qty: int, row: int, contract: Contract) -> Outcome:
