@@ -22,6 +22,7 @@ _AXES = {
     "performance": ("bad", "neutral", "good"),
 }
 _HEAD = ("policy", "bps/cand.", "agent minus it (95 %)", "log growth", "max DD", "trades")
+_DATA_HEAD = ("symbol", "from", "to", "bars", "missing", "usable", "default funding")
 _COST_HEAD = ("policy", "gross", "fees", "slippage", "funding", "liquid.", "net", "months")
 
 
@@ -65,7 +66,9 @@ def print_direction(console: Console, rows: Sequence[Direction]) -> None:
 
 def print_data(console: Console, report: MarketReport) -> None:
     """What the bars are and what a user should know of their defects."""
-    _print_rows(console, "Bars", REPORT_HEADER, report.rows())
+    shown = [REPORT_HEADER.index(name) for name in _DATA_HEAD]
+    rows = [[row[i] for i in shown] for row in report.rows()]
+    _print_rows(console, "Bars", _DATA_HEAD, rows)
 
 
 def print_occupancy(console: Console, shares: dict[str, list[float]], title: str) -> None:
