@@ -20,7 +20,7 @@ from envs.market.synthetic import SyntheticSettings, edge_of, over_period
 from runtime.settings import RunSettings, Settings
 from training.tape import fifth_edges, half_year_edges
 
-_TRAIN_SHARE = 0.75
+_TRAIN_SHARE = 0.65
 _EMBARGO_SHARE = 0.01
 _EMBARGO_MAX_DAYS = 30
 _QUICK_DAYS = 183

@@ -1,0 +1,142 @@
+"""Folds, calibrators, the four forecasters and cross-fitting, on a short built-in market."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ensemble.calibrators import Calibrator, fit_calibrator
+from ensemble.crossfit import first_row, prepare_data, votes_for_run
+from ensemble.models import new_forecaster
+from ensemble.models.networks import cdf
+from ensemble.protocol import Dataset
+from ensemble.settings import EnsembleSettings
+from ensemble.splits import embargo_bars, purged, walk_forward
+from envs.core.errors import FixSettings, RefusedArtifact
+from envs.core.settings import CoreSettings
+from envs.core.types import MODEL_NAMES, NS_PER_HOUR
+from envs.market.build import build_market
+from envs.market.labels import Labels
+from envs.market.synthetic import SyntheticSettings, generate
+
+SMALL = EnsembleSettings(boosting_rounds=5, network_steps=4, first_months=2, fold_months=1)
+
+
+@pytest.fixture(scope="module")
+def made() -> tuple[Dataset, Labels]:
+    drawn = generate(SyntheticSettings(n_bars=3_600, seed=1))
+    market, _ = build_market(drawn.series, drawn.instruments)
+    return prepare_data(market, CoreSettings())
+
+
+@given(st.integers(500, 9_000), st.integers(1, 6), st.integers(1, 4), st.integers(1, 48))
+def test_folds_never_train_on_what_reaches_into_their_test_block(
+    n: int, first_months: int, fold_months: int, horizon: int
+) -> None:
+    close_ns = NS_PER_HOUR * np.arange(1, n + 1, dtype=np.int64)
+    folds = walk_forward(close_ns, 0, n, first_months, fold_months, horizon)
+    rows = np.arange(n)
+    label_end = np.minimum(rows + horizon, n - 1)[:, None]
+    usable = np.ones((n, 1), dtype=np.bool_)
+    last = None
+    for fold in folds:
+        train = purged(label_end, usable, fold)
+        assert train.any()
+        assert label_end[train].max() < fold.test_start
+        gap = fold.test_start - np.flatnonzero(train[:, 0]).max()
+        assert gap >= embargo_bars(fold.test_start, NS_PER_HOUR, horizon)
+        assert last is None or fold.test_start == last
+        last = fold.test_end
+
+
+@pytest.mark.parametrize("kind", ["platt", "beta", "isotonic"])
+def test_calibrators_undo_a_known_distortion(kind: str) -> None:
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.2, 0.8, 20_000)
+    y = (rng.random(true.size) < true).astype(np.float64)
+    stated = 1.0 / (1.0 + np.exp(-2.5 * np.log(true / (1.0 - true))))
+    fitted = fit_calibrator(kind, stated, y)
+    assert np.abs(fitted.apply(stated) - true).mean() < 0.02
+    assert np.abs(stated - true).mean() > 0.1
+    assert np.isnan(fitted.apply(np.array([np.nan])))[0]
+    assert Calibrator.from_json(fitted.to_json()) == fitted
+
+
+def test_unknown_calibrator_and_model_are_refused() -> None:
+    with pytest.raises(FixSettings, match="magic"):
+        fit_calibrator("magic", np.ones(3), np.ones(3))
+    with pytest.raises(FixSettings, match="oracle"):
+        new_forecaster("oracle", SMALL)
+
+
+def test_cdf_is_monotone_and_hits_the_quantiles() -> None:
+    quantiles = np.tile(np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]), (5, 1))
+    got = cdf(quantiles, np.array([-9.0, -1.0, 0.0, 1.5, 9.0]))
+    assert got == pytest.approx([0.0, 0.25, 0.5, 0.825, 1.0])
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_forecasters_are_seeded_batch_free_abstaining_and_saved_safely(
+    name: str, made: tuple[Dataset, Labels], tmp_path: Path
+) -> None:
+    data, labels = made
+    train = data.market.complete & (labels.end >= 0)
+    train[2_800:] = False
+    model, twin = new_forecaster(name, SMALL), new_forecaster(name, SMALL)
+    model.fit(data, train, 3)
+    twin.fit(data, train, 3)
+    rows = np.arange(3_000, 3_150)
+    symbols = np.zeros(rows.size, dtype=np.int64)
+    votes = model.predict(data, rows, symbols)
+    assert np.array_equal(votes.up, twin.predict(data, rows, symbols).up)
+    assert np.all((votes.up >= 0.0) & (votes.up <= 1.0) & (votes.up + votes.down <= 1.0 + 2e-6))
+    alone = [model.predict(data, rows[i : i + 1], symbols[:1]).up[0] for i in (0, 77, 149)]
+    assert alone == [votes.up[0], votes.up[77], votes.up[149]]
+    early = model.predict(data, np.array([5]), np.array([0]))
+    assert np.isnan(early.up[0])
+    model.save(tmp_path)
+    assert not list(tmp_path.glob("*.pkl"))
+    loaded = new_forecaster(name, SMALL)
+    loaded.load(tmp_path, data.market.feature_hash)
+    assert np.array_equal(loaded.predict(data, rows, symbols).up, votes.up)
+    with pytest.raises(RefusedArtifact, match="expected other, found"):
+        loaded.load(tmp_path, "other")
+    changed = replace(data, market=replace(data.market, feature_hash="new"))
+    with pytest.raises(RefusedArtifact, match="new"):
+        model.predict(changed, rows, symbols)
+
+
+def test_cross_fitted_votes_do_not_see_the_future_and_are_cached(tmp_path: Path) -> None:
+    settings = replace(SMALL, models=("lightgbm",))
+    drawn = generate(SyntheticSettings(n_bars=4_400, seed=2))
+    market, _ = build_market(drawn.series, drawn.instruments)
+    core = CoreSettings()
+    last = market.n_bars - 200
+    told: list[str] = []
+    votes, fitted = votes_for_run(market, core, settings, last, 0, tmp_path, told.append)
+    voted = np.flatnonzero(votes.valid.any(axis=(1, 2)))
+    assert len(told) >= 2
+    assert voted[0] > first_row(market)
+    assert set(fitted.models) == {"lightgbm"}
+    assert not votes.valid[:, :, 0].any()
+    again, _ = votes_for_run(market, core, settings, last, 0, tmp_path, told.append)
+    assert again.digest() == votes.digest()
+    assert len(told) == len([t for t in told if t.startswith("fold")])
+    cut = int(voted[voted.size // 2])
+    spoiled_close = market.close_ticks.copy()
+    spoiled_high = market.high_ticks.copy()
+    spoiled_close[cut + 1 :] += 500
+    spoiled_high[cut + 1 :] += 500
+    features = market.features.copy()
+    features[cut + 1 :] = features[cut + 1 :] * -0.5
+    spoiled = replace(market, close_ticks=spoiled_close, high_ticks=spoiled_high, features=features)
+    other, _ = votes_for_run(spoiled, core, settings, last, 0, tmp_path, told.append)
+    for name in ("p_up", "p_down", "ev"):
+        a, b = getattr(votes, name)[: cut + 1], getattr(other, name)[: cut + 1]
+        assert np.array_equal(a, b, equal_nan=True), name
+    assert not np.array_equal(votes.p_up, other.p_up, equal_nan=True)
