@@ -142,7 +142,7 @@ def test_shrinkage_stays_between_prior_and_samples(
     cautious = shrunk_score(*n, *m, *k, sd, 1.0, 0.0)
     assert cautious <= value
     # The bound costs at most what it does without any row.
-    assert value - cautious <= sd * (0.1 + slack)
+    assert value - cautious <= sd * 0.1 + slack * (1.0 + abs(value))
     assert abs(shrunk_score(1e15, n[1], n[2], *m, *k, sd, 1.0, 0.0) - m[0]) < 1e-6
 
 
