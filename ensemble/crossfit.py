@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ensemble.calibrators import IDENTITY, Calibrator, fit_calibrator
+from ensemble.fitted import Fitted
 from ensemble.models import LIBRARY, new_forecaster
 from ensemble.protocol import Dataset, Forecaster, dataset_of
 from ensemble.settings import EnsembleSettings
@@ -32,27 +32,6 @@ from envs.market.lines import fit_line
 
 Report = Callable[[str], None]
 _CALIBRATION_SHARE = 0.2
-
-
-@dataclass
-class Fitted:
-    """The bundle's ensemble: frozen models, calibrators (up, down) and EV lines per model."""
-
-    models: dict[str, Forecaster] = field(default_factory=dict)
-    calibrators: dict[str, tuple[Calibrator, Calibrator]] = field(default_factory=dict)
-    lines: tuple[EvLine | None, ...] = ()
-
-    def save(self, folder: Path) -> None:
-        """Write every model in its library's own format."""
-        for model in self.models.values():
-            model.save(folder)
-
-    def calibrators_json(self) -> dict[str, Any]:
-        """Plain dictionary of all calibrators."""
-        return {
-            name: {"up": up.to_json(), "down": down.to_json()}
-            for name, (up, down) in self.calibrators.items()
-        }
 
 
 @dataclass

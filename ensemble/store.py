@@ -8,11 +8,12 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ensemble.calibrators import Calibrator
+from ensemble.fitted import Fitted
 from ensemble.models import new_forecaster
 from ensemble.settings import EnsembleSettings
 from envs.artifact import canonical_json, load_artifact, save_artifact
@@ -21,9 +22,6 @@ from envs.core.market_data import MarketData
 from envs.core.settings import CoreSettings
 from envs.core.tape import EvLine, VoteTable
 from envs.core.types import MODEL_NAMES
-
-if TYPE_CHECKING:
-    from ensemble.crossfit import Fitted
 
 SCHEMA_NAME = "votes"
 SCHEMA_VERSION = 1
@@ -85,8 +83,6 @@ def load_votes(
     folder: Path, market: MarketData, names: list[str], settings: EnsembleSettings
 ) -> tuple[VoteTable, Fitted] | None:
     """Votes and models of an earlier run, or None where there are none or they are damaged."""
-    from ensemble.crossfit import Fitted
-
     if not (folder / "votes.json").exists():
         return None
     try:
@@ -139,8 +135,6 @@ def load_bundle_models(folder: Path, settings: EnsembleSettings, feature_hash: s
     Raises:
         RefusedArtifact: The bundle was made on planted votes and has no models.
     """
-    from ensemble.crossfit import Fitted
-
     calibrators = json.loads((folder / "calibrators.json").read_text(encoding="utf-8"))
     if not calibrators:
         raise RefusedArtifact(

@@ -24,6 +24,7 @@ from rich.progress import (
 from agents.protocol import SizingAgent
 from envs.artifact import atomic_write_text
 from envs.core.actions import preset
+from envs.core.errors import FixSettings
 from envs.core.series import prepare
 from runtime.settings import Settings
 from training.bundle import BundleParts, write_bundle
@@ -36,7 +37,7 @@ from training.runs import data_summary, open_run
 from training.scores import brier, calibration_error
 from training.simulate import Period, PolicyRun, Simulator
 from training.sizing import Choice, TableAgent, choose_agent, copy_agent, shipped_agent, train
-from training.tape import Tape, make_tape
+from training.tape import TAPE_ALGORITHMS, Tape, make_tape
 
 _CLASSIC_PASSES = 3
 
@@ -229,8 +230,14 @@ def _model_lines(inputs: Inputs) -> tuple[Any, ...]:
 
 
 def _algorithm(settings: Settings) -> str:
+    """Algorithm of the tape; what the tape cannot run yet is refused, never replaced."""
     wanted = settings.reinforcement.algorithm
-    return wanted if wanted in ("aa", "fixed_share") else "aa"
+    if wanted not in TAPE_ALGORITHMS:
+        raise FixSettings(
+            f"RL_WEIGHT_ALGORITHM={wanted!r}: the signal tape runs "
+            f"{', '.join(TAPE_ALGORITHMS)} so far"
+        )
+    return wanted
 
 
 def _print(

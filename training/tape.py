@@ -24,6 +24,9 @@ from envs.kernel.signal import candidates_of, exits_of, votes_of
 from envs.market.lines import fit_exit_slope, fit_line
 
 
+TAPE_ALGORITHMS = ("aa", "fixed_share", "uniform")
+
+
 @dataclass(frozen=True)
 class Candidates:
     """Candidate rows of a tape in time order, and how long each exit would hold them.
@@ -75,6 +78,8 @@ def make_tape(
     market = data.market
     pool_state = (pool_state or AggregatingPool(learning, votes.horizon_bars, algorithm)).copy()
     pool = run_pool(votes, pool_state)
+    if algorithm == "uniform":
+        pool = uniform_pool(votes, pool)
     score = pool.p_up - pool.p_down
     atr_frac = market.atr_frac
     ev = np.full(score.shape, np.nan)
@@ -100,6 +105,15 @@ def make_tape(
         weights, np.ones_like(weights), candidate, slopes, votes.origin, algorithm,
     )  # fmt: skip
     return Tape(signals, pool, pool_state, line, fitted, found)
+
+
+def uniform_pool(votes: VoteTable, pool: PoolTape) -> PoolTape:
+    """The same tape with equal weights of the valid models instead of learned ones."""
+    count = np.maximum(votes.valid.sum(axis=2), 1)
+    known = votes.valid.any(axis=2)
+    up = np.where(known, np.nansum(votes.p_up, axis=2) / count, np.nan)
+    down = np.where(known, np.nansum(votes.p_down, axis=2) / count, np.nan)
+    return PoolTape(up, down, np.full_like(pool.weights, 1.0 / pool.weights.shape[1]), pool.loss)
 
 
 def half_year_edges(close_ns: Int64Array, first: int, last: int) -> Int64Array:

@@ -142,6 +142,7 @@ def test_other_features_are_refused_naming_both(finished: Path) -> None:
         (["--data", "nowhere"], "nowhere"),
         (["--train-end", "2024-01-01", "--test-end", "2023-01-01"], "2023-01-01"),
         (["--episodes", "0"], "QT_EPISODES"),
+        (["--set", "RL_WEIGHT_ALGORITHM=exponential"], "fixed_share"),
         (["--set", "RL_SIZING_EPSILN=1"], "RL_SIZING_EPSILON"),
     ],
 )

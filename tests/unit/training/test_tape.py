@@ -18,15 +18,25 @@ def made() -> SyntheticMarket:
     return synthetic_market(SyntheticSettings(n_bars=3_000, seed=2))
 
 
-def tape_of(made: SyntheticMarket) -> Tape:
+def tape_of(made: SyntheticMarket, algorithm: str = "aa") -> Tape:
     settings = CoreSettings()
     data = prepare(made.market, settings)
     edges = fifth_edges(1_600, made.market.n_bars - 1)
-    return make_tape(data, made.votes, settings, ReinforcementSettings(), edges, made.pool_line)
+    return make_tape(
+        data, made.votes, settings, ReinforcementSettings(), edges, made.pool_line, algorithm
+    )
 
 
 def test_the_same_votes_give_the_same_tape(made: SyntheticMarket) -> None:
     assert tape_of(made).signals.digest() == tape_of(made).signals.digest()
+
+
+def test_uniform_weights_give_the_mean_of_the_votes(made: SyntheticMarket) -> None:
+    signals = tape_of(made, "uniform").signals
+    t = made.market.n_bars - 50
+    expected = float(made.votes.p_up[t, 0].mean())
+    assert signals.p_up[t, 0] == pytest.approx(expected, abs=1e-12)
+    assert signals.digest() != tape_of(made).signals.digest()
 
 
 def test_candidates_have_a_side_support_and_a_next_bar(made: SyntheticMarket) -> None:
