@@ -23,7 +23,6 @@ from envs.core.types import BoolArray, EntryStyle, ExitStrategy, Float64Array, I
 from envs.kernel.signal import candidates_of, exits_of, votes_of
 from envs.market.lines import fit_exit_slope, fit_line
 
-
 TAPE_ALGORITHMS = ("aa", "fixed_share", "uniform")
 
 
