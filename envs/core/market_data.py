@@ -16,8 +16,8 @@ from envs.core.types import BoolArray, Float32Array, Float64Array, Int8Array, In
 class DetailBars:
     """Finer bars inside each bar: ``K`` sub-bars a bar, shape (T, K, S) each.
 
-    ``valid[t, k, s]`` is False where the finer bar is missing; a bar with any missing sub-bar is
-    walked as a whole.
+    ``valid[t, k, s]`` is False where the finer bar is missing; a bar with any missing sub-bar, of
+    whichever symbol, is walked as a whole, so that all symbols meet at the same vertices.
     """
 
     open_ticks: Int64Array

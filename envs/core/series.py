@@ -165,4 +165,4 @@ def _detail_of(market: MarketData, s: int) -> tuple[Int64Array, BoolArray]:
     d = market.detail
     columns = [d.open_ticks, d.high_ticks, d.low_ticks, d.close_ticks]
     stacked = np.stack([c[:, :, s] for c in columns], axis=2).astype(np.int64)
-    return np.ascontiguousarray(stacked), np.ascontiguousarray(d.valid[:, :, s].all(axis=1))
+    return np.ascontiguousarray(stacked), np.ascontiguousarray(d.valid.all(axis=(1, 2)))

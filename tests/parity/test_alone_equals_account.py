@@ -11,7 +11,7 @@ from envs.core.actions import preset
 from envs.core.decide import Decision, DecisionView, Desk, decide
 from envs.core.hooks import HookChain
 from envs.core.instrument import Instrument
-from envs.core.market_data import MarketData
+from envs.core.market_data import DetailBars, MarketData
 from envs.core.rules.alone import walk_alone
 from envs.core.rules.reward import log_growth
 from envs.core.rules.rounding import from_units
@@ -31,6 +31,8 @@ def shock_market(seed: int, shock: float, with_mark: bool) -> MarketData:
     rng = np.random.default_rng(seed)
     shape = (N_BARS, 3)
     columns = [np.zeros(shape, dtype=np.int64) for _ in range(4)]
+    detail = [[np.zeros(shape, dtype=np.int64) for _ in range(4)] for _ in range(4)]
+    detail_ok = rng.random((N_BARS, 4, 3)) < 0.99
     for s in range(3):
         price = 100_000.0
         for t in range(N_BARS):
@@ -41,6 +43,15 @@ def shock_market(seed: int, shock: float, with_mark: bool) -> MarketData:
             price = float(path[-1])
             for column, value in zip(columns, (first, high + 1, low, price), strict=True):
                 column[t, s] = int(value)
+            opening = int(first)
+            for k in range(4):
+                piece = path[5 * k : 5 * k + 5].astype(np.int64)
+                top, bottom = max(opening, piece.max()), min(opening, piece.min())
+                if k == 1:
+                    top, bottom = max(top, int(high) + 1), min(bottom, int(low))
+                for column, value in zip(detail[k], (opening, top, bottom, piece[-1]), strict=True):
+                    column[t, s] = value
+                opening = int(piece[-1])
     o, h, low_, c = columns
     close_ns = START_NS + NS_PER_HOUR * np.arange(1, N_BARS + 1, dtype=np.int64)
     atr = np.full(shape, np.nan)
@@ -52,13 +63,14 @@ def shock_market(seed: int, shock: float, with_mark: bool) -> MarketData:
     if with_mark:
         mark = mark * (1.0 + rng.normal(size=(*shape, 1)) * 0.004)
     names = ("A", "B", "C")
+    fine = DetailBars(*(np.stack(parts, axis=1) for parts in zip(*detail, strict=True)), detail_ok)
     return MarketData(
         names, tuple(Instrument.of(n, "0.01", "0.001") for n in names), NS_PER_HOUR, close_ns, o, h,
         low_, c, np.ones(shape), np.ones(shape, dtype=np.bool_), mark, np.full(3, with_mark),
         np.where(stamp, 1e-3 * rng.normal(size=shape), 0.0), stamp, atr, atr / (c * 0.01),
         rng.integers(0, 4, shape).astype(np.int8), rng.integers(0, 5, shape).astype(np.int8),
         np.zeros(shape, dtype=np.int8), np.zeros((*shape, 2)), ("x", "y"), "hash",
-        np.isfinite(atr),
+        np.isfinite(atr), fine,
     )  # fmt: skip
 
 
@@ -111,6 +123,9 @@ SETTINGS = {
     "path": CoreSettings(),
     "pessimistic": replace(
         CoreSettings(), entry=replace(CoreSettings().entry, intrabar=IntrabarRule.PESSIMISTIC)
+    ),
+    "detail": replace(
+        CoreSettings(), entry=replace(CoreSettings().entry, intrabar=IntrabarRule.DETAIL)
     ),
     "post_only": replace(
         CoreSettings(), entry=replace(CoreSettings().entry, style=EntryStyle.POST_ONLY)
