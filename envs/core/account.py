@@ -11,7 +11,7 @@ from collections import deque
 from envs.core.errors import LedgerError
 from envs.core.events import EntryKind, LedgerEntry
 from envs.core.position import PendingEntry, Position
-from envs.core.rules.lifecycle import Fill, Live, unrealised_quote
+from envs.core.rules.booking import Book, Fill, unrealised_quote
 from envs.core.rules.rounding import from_units, to_units
 from envs.core.rules.sizing import Contract
 from envs.core.rules.state import PERFORMANCE_WINDOW
@@ -48,7 +48,7 @@ class Account:
         total = 0.0
         for s in sorted(self.positions):
             p = self.positions[s]
-            total += unrealised_quote(p.levels, p.live, self.marks[s], self.contracts[s])
+            total += unrealised_quote(p.levels.side, p.book, self.marks[s], self.contracts[s])
         return total
 
     def equity_quote(self) -> float:
@@ -60,7 +60,7 @@ class Account:
         used = 0
         for s, p in self.positions.items():
             if s != without:
-                used += p.live.margin
+                used += p.book.margin
         for s, e in self.pending.items():
             if s != without:
                 used += e.margin_units
@@ -71,9 +71,9 @@ class Account:
         total = 0.0
         for s in sorted(self.positions):
             if s != without:
-                c, live = self.contracts[s], self.positions[s].live
+                c, book = self.contracts[s], self.positions[s].book
                 price = self.marks[s] * c.tick_num / c.tick_den
-                total += price * (live.qty * c.step_num / c.step_den)
+                total += price * (book.qty * c.step_num / c.step_den)
         for s in sorted(self.pending):
             if s != without:
                 total += self.pending[s].notional_quote
@@ -86,10 +86,10 @@ class Account:
             if s == without:
                 continue
             c, p = self.contracts[s], self.positions[s]
-            ticks = p.levels.entry - p.live.stop
+            ticks = p.levels.entry - p.guard.stop
             if ticks > 0:
                 price = ticks * c.tick_num / c.tick_den
-                total += price * (p.live.qty * c.step_num / c.step_den)
+                total += price * (p.book.qty * c.step_num / c.step_den)
         for s in sorted(self.pending):
             if s != without:
                 total += from_units(self.pending[s].risk_units)
@@ -114,13 +114,13 @@ class Account:
         if self.keep_ledger:
             self.ledger.append(LedgerEntry(now_ns, symbol, kind, units, decision_id))
 
-    def book_fill(self, position: Position, before: Live, fill: Fill, now_ns: int) -> None:
+    def book_fill(self, position: Position, before: Book, fill: Fill, now_ns: int) -> None:
         """Book one closing fill and record it as a leg."""
-        live, decision = position.live, position.decision
+        book, decision = position.book, position.decision
         symbol, id_ = decision.symbol, decision.decision_id
         self.book(EntryKind.REALISED, symbol, fill.gross, now_ns, id_)
         if fill.reason == ExitReason.LIQUIDATION:
-            self.book(EntryKind.INSURANCE, symbol, live.insurance - before.insurance, now_ns, id_)
+            self.book(EntryKind.INSURANCE, symbol, book.insurance - before.insurance, now_ns, id_)
             self.book(EntryKind.LIQUIDATION_FEE, symbol, -fill.fee, now_ns, id_)
         else:
             self.book(EntryKind.FEE, symbol, -fill.fee, now_ns, id_)

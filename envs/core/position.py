@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from envs.core.rules.booking import Book, Fill, Tier, net_units, risk_units
 from envs.core.rules.exits import Levels
-from envs.core.rules.lifecycle import Fill, Live, net_units
+from envs.core.rules.lifecycle import Guard, excursions
 from envs.core.rules.reward import log_growth
 from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
-from envs.core.rules.walk import Order, excursions, risk_units
+from envs.core.rules.walk import Order
 from envs.core.trade import ClosedTrade, Decision, Leg
 from envs.core.types import ExitReason
 
@@ -29,14 +30,15 @@ class PendingEntry:
 
 @dataclass
 class Position:
-    """A filled position; ``live`` is replaced, never changed, by the rules."""
+    """A filled position; ``guard`` and ``book`` are replaced, never changed, by the rules."""
 
     decision: Decision
     order: Order
     exit_strategy: int
     levels: Levels
-    live: Live
-    tier: int
+    guard: Guard
+    book: Book
+    tier: Tier
     margin0_units: int
     notional_units: int
     legs: list[Leg] = field(default_factory=list)
@@ -56,10 +58,10 @@ class Position:
 
     def closed(self, contract: Contract, truncated: bool = False) -> ClosedTrade:
         """Freeze the finished position as a ``ClosedTrade``."""
-        live, levels, decision = self.live, self.levels, self.decision
-        net = net_units(live)
-        risk = risk_units(levels, self.order.qty, contract)
-        mae, mfe = excursions(levels, live)
+        book, levels, decision = self.book, self.levels, self.decision
+        net = net_units(book)
+        risk = risk_units(levels.risk, self.order.qty, contract)
+        mae, mfe = excursions(levels, self.guard)
         last = self.legs[-1]
         reason = ExitReason.TARGET if last.reason is ExitReason.PARTIAL else last.reason
         return ClosedTrade(
@@ -77,15 +79,15 @@ class Position:
             reason=reason,
             notional_units=self.notional_units,
             margin_units=self.margin0_units,
-            gross_units=live.gross,
-            fee_units=live.fees,
-            funding_units=live.funding,
-            insurance_units=live.insurance,
-            slippage_units=live.slippage,
+            gross_units=book.gross,
+            fee_units=book.fees,
+            funding_units=book.funding,
+            insurance_units=book.insurance,
+            slippage_units=book.slippage,
             net_units=net,
             risk_units=risk,
             equity_units=decision.equity_units,
-            r_gross=(live.gross + live.slippage) / risk if risk > 0 else 0.0,
+            r_gross=(book.gross + book.slippage) / risk if risk > 0 else 0.0,
             r_net=net / risk if risk > 0 else 0.0,
             log_growth=log_growth(from_units(net), from_units(decision.equity_units)),
             mae_frac=mae,

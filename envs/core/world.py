@@ -13,9 +13,10 @@ from envs.core.account import Account
 from envs.core.events import EntryKind
 from envs.core.gate import Gate
 from envs.core.position import PendingEntry, Position
+from envs.core.rules.booking import fund_book, net_units
 from envs.core.rules.exits import Stop, defensive_stop, time_is_up
 from envs.core.rules.fills import limit_fraction, limit_reached
-from envs.core.rules.lifecycle import close_at, net_units, open_position, pay_funding, with_order
+from envs.core.rules.lifecycle import close_at, open_position, with_order, with_stop
 from envs.core.rules.path import mark_at
 from envs.core.rules.rounding import from_units
 from envs.core.rules.walk import (
@@ -145,21 +146,20 @@ class World:
             if not (series.valid[t] and series.stamp[t]):
                 continue
             p = self.account.positions[s]
-            before = p.live.funding
-            p.live = pay_funding(
+            before = p.book.funding
+            p.book = fund_book(
                 p.levels.side,
                 p.levels.entry,
-                p.live,
+                p.book,
                 self.data.marks[s][t][0],
                 float(series.funding[t]),
                 self.data.contracts[s],
-                self.data.brackets[s],
                 p.tier,
             )
             self.account.book(
                 EntryKind.FUNDING,
                 p.decision.symbol,
-                p.live.funding - before,
+                p.book.funding - before,
                 self.now_ns - self.interval_ns,
                 p.decision.decision_id,
             )
@@ -185,9 +185,9 @@ class World:
         in_reach = True
         if p:
             if side > 0:
-                in_reach = bar_in_reach(p.live, low, h, m[2], m[1])
+                in_reach = bar_in_reach(p.guard.stop, p.book.liq, low, h, m[2], m[1])
             else:
-                in_reach = bar_in_reach(p.live, -h, -low, -m[1], -m[2])
+                in_reach = bar_in_reach(p.guard.stop, p.book.liq, -h, -low, -m[1], -m[2])
         walk.adverse[s] = adverse_first(side, o, c, int(self.settings.entry.intrabar), in_reach)
 
     def _visit(
@@ -239,7 +239,7 @@ class World:
         out: list[Resolved],
     ) -> None:
         """Walk one piece, book its fills, settle what closed."""
-        before, data = p.live, self.data
+        before, data = p.book, self.data
         price, to, mark, mark_to = piece
         step = step_vertex(
             index,
@@ -248,26 +248,26 @@ class World:
             mark,
             mark_to,
             p.levels,
+            p.guard,
             before,
             p.tier,
             float(data.series[s].slip[t]),
             self._spare_units(s),
             data.fees,
             data.contracts[s],
-            data.brackets[s],
         )
-        p.live = step.live
+        p.guard, p.book = step.guard, step.book
         for fill in (step.first, step.second)[: step.n_fills]:
             self.account.book_fill(p, before, fill, now)
             if fill.reason in _STOP_REASONS:
                 self.gate.stop_hit(now)
-        if p.live.qty == 0:
+        if p.book.qty == 0:
             self._settle(s, out)
 
     def _enter(self, s: int, entry: PendingEntry, ref: int, slip: float, now: int) -> Position:
         order, data = entry.order, self.data
         rate = data.fees.maker if order.style == STYLE_POST_ONLY else data.fees.taker
-        levels, live, tier = open_position(
+        levels, guard, book, tier = open_position(
             order.side,
             ref,
             order.qty,
@@ -284,19 +284,20 @@ class World:
         )
         del self.account.pending[s]
         p = Position(
-            entry.decision, order, entry.exit_strategy, levels, live, tier, live.margin, live.cost
-        )
+            entry.decision, order, entry.exit_strategy, levels, guard, book, tier, book.margin,
+            book.cost,
+        )  # fmt: skip
         self.account.positions[s] = p
         self.account.last_entry_ns[s] = now
         self.account.book(
-            EntryKind.FEE, entry.decision.symbol, -live.fees, now, entry.decision.decision_id
+            EntryKind.FEE, entry.decision.symbol, -book.fees, now, entry.decision.decision_id
         )
         return p
 
     def _spare_units(self, s: int) -> int:
         """Cash without this position's own results and the margin of the others."""
         account = self.account
-        return account.cash_units - net_units(account.positions[s].live) - account.margin_units(s)
+        return account.cash_units - net_units(account.positions[s].book) - account.margin_units(s)
 
     def _judge_close(self, t: int, out: list[Resolved]) -> None:
         account = self.account
@@ -306,7 +307,7 @@ class World:
             p = account.positions[s]
             close = p.levels.side * self.data.bars[s][t][3]
             if time_is_up(p.levels, self.now_ns, close, self.data.fees.time_min_r):
-                p.live = with_order(p.live, TIME)
+                p.guard = with_order(p.guard, TIME)
         for s in sorted(account.pending):
             entry = account.pending[s]
             if not self.data.series[s].valid[t]:
@@ -340,25 +341,24 @@ class World:
             p = account.positions[s]
             if level >= _CLOSE_ALL_LEVEL:
                 if at_close:
-                    p.live = with_order(p.live, int(ExitReason.EMERGENCY))
+                    p.guard = with_order(p.guard, int(ExitReason.EMERGENCY))
                 else:
                     self._market_close(s, int(ExitReason.EMERGENCY), self._last[s], now, out, False)
             else:
                 c = self.data.contracts[s]
                 atr_ticks = p.order.atr * c.tick_den / c.tick_num
                 mark = p.levels.side * account.marks[s]
-                stop = defensive_stop(
-                    p.levels, Stop(p.live.stop, p.live.stop_kind), mark, atr_ticks
-                )
-                p.live = p.live._replace(stop=stop.level, stop_kind=stop.kind)
+                stop = Stop(p.guard.stop, p.guard.stop_kind)
+                p.guard = with_stop(p.guard, defensive_stop(p.levels, stop, mark, atr_ticks))
 
     def _market_close(
         self, s: int, reason: int, price: int, now: int, out: list[Resolved], truncated: bool
     ) -> None:
         p, data = self.account.positions[s], self.data
-        before = p.live
-        p.live, fill = close_at(
+        before = p.book
+        p.guard, p.book, fill = close_at(
             p.levels,
+            p.guard,
             before,
             reason,
             p.levels.side * price,
@@ -366,7 +366,6 @@ class World:
             self._spare_units(s),
             data.fees,
             data.contracts[s],
-            data.brackets[s],
             p.tier,
         )
         self.account.book_fill(p, before, fill, now)

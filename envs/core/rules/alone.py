@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from envs.core.rules.booking import Tier, empty_book, fund_book
 from envs.core.rules.exits import Levels, time_is_up
 from envs.core.rules.fills import limit_fraction, limit_reached
-from envs.core.rules.lifecycle import Fees, Live, close_at, open_position, pay_funding, with_order
+from envs.core.rules.lifecycle import Fees, Guard, close_at, open_position, with_order
 from envs.core.rules.path import mark_at
 from envs.core.rules.sizing import Contract
 from envs.core.rules.variant import (
@@ -17,7 +18,7 @@ from envs.core.rules.variant import (
     outcome,
     pass_quietly,
     reaches,
-    with_live,
+    with_parts,
 )
 from envs.core.rules.walk import (
     END,
@@ -54,14 +55,14 @@ def walk_alone(
     """
     run = Alone(
         False, Levels(order.side, 0, 1, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0),
-        Live(0, 0, 0, 0, 0, False, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0), 0, 0, 0.0, -1, 0, 0, 0, 0,
+        Guard(0, 0, 0, 0, False, 0), empty_book(), Tier(0.0, 0.0), 0, 0.0, -1, 0, 0, 0, 0,
     )  # fmt: skip
     resting = order.style == STYLE_POST_ONLY
     for t in range(row + 1, last_row + 1):
         if not series.valid[t]:
             continue
         if series.stamp[t]:
-            run = fund(run, order.side, series.mark[t, 0], series.funding[t], contract, brackets)
+            run = fund(run, order.side, series.mark[t, 0], series.funding[t], contract)
         bar = Bar(
             t,
             int(series.ohlc[t, 0]),
@@ -80,7 +81,7 @@ def walk_alone(
             run = walk_fine(
                 run, series, bar, order, resting, spare, interval_ns, fees, contract, brackets
             )
-        elif run.opened and run.live.order == 0 and is_quiet_bar(run, bar, order.side):
+        elif run.opened and run.guard.order == 0 and is_quiet_bar(run, bar, order.side):
             run = pass_quietly(run, bar, order.side)
         else:
             run = walk_bar(
@@ -99,7 +100,7 @@ def walk_alone(
         if run.reason > 0:
             return outcome(run, order.qty, t, contract)
         if run.opened:
-            run = judge_close(run, bar, last_row, order, spare, fees, contract, brackets)
+            run = judge_close(run, bar, last_row, order, spare, fees, contract)
             if run.reason > 0:
                 return outcome(run, order.qty, t, contract)
         elif resting and not order.unfilled_market:
@@ -109,16 +110,12 @@ def walk_alone(
     return Outcome(False, 0, 0, 0, -1, -1, 0, 0, 0.0, 0.0, 0, 0)
 
 
-def fund(
-    run: Alone, side: int, mark_open: float, rate: float, contract: Contract, brackets: Any
-) -> Alone:
+def fund(run: Alone, side: int, mark_open: float, rate: float, contract: Contract) -> Alone:
     """Settle one funding stamp on a variant that was open before it."""
     if not run.opened:
         return run
-    live = pay_funding(
-        side, run.levels.entry, run.live, mark_open, rate, contract, brackets, run.tier
-    )
-    return with_live(run, live)
+    book = fund_book(side, run.levels.entry, run.book, mark_open, rate, contract, run.tier)
+    return with_parts(run, run.guard, book)
 
 
 def walk_bar(
@@ -220,7 +217,7 @@ def visit(
             run = enter(
                 run, order, at.price, slip, fees.taker, t, at.now_ns, fees, contract, brackets
             )
-    live = run.live
+    guard, book = run.guard, run.book
     reason = 0
     if run.opened:
         index = 3 if at.last else min(at.place, 2)
@@ -231,21 +228,22 @@ def visit(
             mark,
             at.mark,
             run.levels,
-            live,
+            guard,
+            book,
             run.tier,
             slip,
             spare,
             fees,
             contract,
-            brackets,
         )
-        live = step.live
-        if live.qty == 0:
+        guard, book = step.guard, step.book
+        if book.qty == 0:
             reason = step.second.reason if step.n_fills == 2 else step.first.reason
     return Alone(
         run.opened,
         run.levels,
-        live,
+        guard,
+        book,
         run.tier,
         at.price,
         at.mark,
@@ -270,7 +268,7 @@ def enter(
     brackets: Any,
 ) -> Alone:
     """Fill the variant's entry at a reference price in signed ticks."""
-    levels, live, tier = open_position(
+    levels, guard, book, tier = open_position(
         order.side,
         ref,
         order.qty,
@@ -286,36 +284,30 @@ def enter(
         now_ns,
     )
     return Alone(
-        True, levels, live, tier, run.price, run.mark, t, live.cost, live.margin, 0, now_ns
+        True, levels, guard, book, tier, run.price, run.mark, t, book.cost, book.margin, 0, now_ns
     )
 
 
 def judge_close(
-    run: Alone,
-    bar: Bar,
-    last_row: int,
-    order: Order,
-    spare: int,
-    fees: Fees,
-    contract: Contract,
-    brackets: Any,
+    run: Alone, bar: Bar, last_row: int, order: Order, spare: int, fees: Fees, contract: Contract
 ) -> Alone:
     """Time exit at a close, and the end of the data."""
     close = order.side * bar.close
     now = bar.close_ns
-    live = run.live
+    guard, book = run.guard, run.book
     if time_is_up(run.levels, now, close, fees.time_min_r):
-        live = with_order(live, TIME)
+        guard = with_order(guard, TIME)
     reason = 0
     if bar.row == last_row:
-        live = close_at(
-            run.levels, live, END, close, bar.slip, spare, fees, contract, brackets, run.tier
-        )[0]
+        guard, book, _ = close_at(
+            run.levels, guard, book, END, close, bar.slip, spare, fees, contract, run.tier
+        )
         reason = END
     return Alone(
         run.opened,
         run.levels,
-        live,
+        guard,
+        book,
         run.tier,
         run.price,
         run.mark,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from envs.core.rules.booking import Book, Tier, net_units, risk_units
 from envs.core.rules.exits import Levels
-from envs.core.rules.lifecycle import Live, net_units
+from envs.core.rules.lifecycle import Guard, excursions
 from envs.core.rules.path import is_quiet
 from envs.core.rules.sizing import Contract
-from envs.core.rules.walk import Outcome, bar_in_reach, excursions, risk_units
+from envs.core.rules.walk import Outcome, bar_in_reach
 
 
 class Alone(NamedTuple):
@@ -16,8 +17,9 @@ class Alone(NamedTuple):
 
     opened: bool
     levels: Levels
-    live: Live
-    tier: int
+    guard: Guard
+    book: Book
+    tier: Tier
     price: int
     mark: float
     entry_row: int
@@ -69,44 +71,33 @@ def is_quiet_bar(run: Alone, bar: Bar, side: int) -> bool:
         low,
         high,
         mark_low,
-        run.live.stop,
+        run.guard.stop,
         levels.partial,
         levels.target,
-        run.live.partial_done,
-        run.live.liq,
+        run.guard.partial_done,
+        run.book.liq,
         move_from,
     )
 
 
 def pass_quietly(run: Alone, bar: Bar, side: int) -> Alone:
     """Only the extremes change over a quiet bar."""
-    live = run.live
     if side > 0:
         low, high = bar.low, bar.high
     else:
         low, high = -bar.high, -bar.low
-    peak = live.peak if live.peak > high else high
-    trough = live.trough if live.trough < low else low
-    return with_live(
-        run,
-        Live(
-            live.qty,
-            live.stop,
-            live.stop_kind,
-            peak,
-            trough,
-            live.partial_done,
-            live.liq,
-            live.order,
-            live.cost,
-            live.margin,
-            live.gross,
-            live.fees,
-            live.funding,
-            live.insurance,
-            live.slippage,
-            live.funding_unit,
-        ),
+    return with_guard(run, seen(run.guard, low, high))
+
+
+def seen(guard: Guard, low: int, high: int) -> Guard:
+    """Guard after the price was at both ends of a range in which nothing happened."""
+    return Guard(
+        guard.stop,
+        guard.stop_kind,
+        guard.peak if guard.peak > high else high,
+        guard.trough if guard.trough < low else low,
+        guard.partial_done,
+        guard.order,
     )
 
 
@@ -115,17 +106,17 @@ def reaches(run: Alone, bar: Bar, side: int, high: int, low: int) -> bool:
     if not run.opened:
         return True
     if side > 0:
-        return bar_in_reach(run.live, low, high, bar.mark_low, bar.mark_high)
-    return bar_in_reach(run.live, -high, -low, -bar.mark_high, -bar.mark_low)
+        return bar_in_reach(run.guard.stop, run.book.liq, low, high, bar.mark_low, bar.mark_high)
+    return bar_in_reach(run.guard.stop, run.book.liq, -high, -low, -bar.mark_high, -bar.mark_low)
 
 
 def outcome(run: Alone, qty: int, row: int, contract: Contract) -> Outcome:
     """What a closed variant came to."""
-    mae, mfe = excursions(run.levels, run.live)
+    mae, mfe = excursions(run.levels, run.guard)
     return Outcome(
         True,
-        net_units(run.live),
-        risk_units(run.levels, qty, contract),
+        net_units(run.book),
+        risk_units(run.levels.risk, qty, contract),
         run.notional,
         run.entry_row,
         row,
@@ -138,12 +129,18 @@ def outcome(run: Alone, qty: int, row: int, contract: Contract) -> Outcome:
     )
 
 
-def with_live(run: Alone, live: Live) -> Alone:
-    """Return the variant with another live part."""
+def with_guard(run: Alone, guard: Guard) -> Alone:
+    """Return the variant with another guard."""
+    return with_parts(run, guard, run.book)
+
+
+def with_parts(run: Alone, guard: Guard, book: Book) -> Alone:
+    """Return the variant with another guard and book."""
     return Alone(
         run.opened,
         run.levels,
-        live,
+        guard,
+        book,
         run.tier,
         run.price,
         run.mark,

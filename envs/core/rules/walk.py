@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from envs.core.rules.booking import Book, Fill, Tier
 from envs.core.rules.exits import Levels, Template
-from envs.core.rules.lifecycle import Fees, Fill, Live, at_vertex, close_at
-from envs.core.rules.path import NOTHING, event_at_open, event_on_piece, mark_at
-from envs.core.rules.rounding import to_units, value_quote
+from envs.core.rules.lifecycle import Fees, Guard, at_vertex, close_at
+from envs.core.rules.path import NOTHING, Event, event_at_open, event_on_piece, mark_at
 from envs.core.rules.sizing import Contract
 
 TIME = 5
@@ -59,9 +59,10 @@ class Order(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Result of one vertex: the live part and at most two fills."""
+    """Result of one vertex: guard, book and at most two fills."""
 
-    live: Live
+    guard: Guard
+    book: Book
     n_fills: int
     first: Fill
     second: Fill
@@ -91,46 +92,30 @@ def step_vertex(
     mark_a: float,
     mark_b: float,
     levels: Levels,
-    live: Live,
-    tier: int,
+    guard: Guard,
+    book: Book,
+    tier: Tier,
     slip: float,
     spare: int,
     fees: Fees,
     contract: Contract,
-    brackets: Any,
 ) -> Step:
     """Walk from vertex ``index - 1`` (price a) to ``index`` (price b), or judge an open (index 0).
 
     Resting levels fire first, then moves of the stop, then a market exit, which at a close
     (index 3) waits for the next open. Prices and marks are signed ticks.
     """
-    none = Fill(0, 0, 0, 0, 0)
-    first = none
-    second = none
+    first = Fill(0, 0, 0, 0, 0)
+    second = first
     n_fills = 0
     at = a
     mark = mark_a
-    while live.qty > 0:
-        if index == 0:
-            event = event_at_open(
-                b, mark_b, live.stop, levels.partial, levels.target, live.partial_done, live.liq
-            )
-        else:
-            event = event_on_piece(
-                at,
-                b,
-                mark,
-                mark_b,
-                live.stop,
-                levels.partial,
-                levels.target,
-                live.partial_done,
-                live.liq,
-            )
+    while book.qty > 0:
+        event = next_event(index, at, b, mark, mark_b, levels, guard, book.liq)
         if event.kind == NOTHING:
             break
-        live, fill = close_at(
-            levels, live, event.kind, event.price, slip, spare, fees, contract, brackets, tier
+        guard, book, fill = close_at(
+            levels, guard, book, event.kind, event.price, slip, spare, fees, contract, tier
         )
         if fill.qty > 0:
             if n_fills == 0:
@@ -141,18 +126,31 @@ def step_vertex(
         if index > 0:
             mark = mark_at(mark, mark_b, event.u)
             at = event.price
-    if live.qty > 0:
-        live = at_vertex(levels, live, b, mark_b, slip, fees, contract)
-        if live.order != 0 and index != 3:
-            live, fill = close_at(
-                levels, live, live.order, b, slip, spare, fees, contract, brackets, tier
+    if book.qty > 0:
+        guard = at_vertex(levels, guard, b, mark_b, slip, book.funding_unit, fees, contract)
+        if guard.order != 0 and index != 3:
+            guard, book, fill = close_at(
+                levels, guard, book, guard.order, b, slip, spare, fees, contract, tier
             )
             if n_fills == 0:
                 first = fill
             else:
                 second = fill
             n_fills = n_fills + 1
-    return Step(live, n_fills, first, second)
+    return Step(guard, book, n_fills, first, second)
+
+
+def next_event(
+    index: int, a: int, b: int, mark_a: float, mark_b: float, levels: Levels, guard: Guard, liq: int
+) -> Event:
+    """First level met at an open vertex (index 0), or on the piece a -> b."""
+    if index == 0:
+        return event_at_open(
+            b, mark_b, guard.stop, levels.partial, levels.target, guard.partial_done, liq
+        )
+    return event_on_piece(
+        a, b, mark_a, mark_b, guard.stop, levels.partial, levels.target, guard.partial_done, liq
+    )
 
 
 def adverse_first(side: int, open_: int, close: int, rule: int, in_reach: bool) -> bool:
@@ -193,29 +191,11 @@ def vertex_ns(open_ns: int, interval_ns: int, parts: int, part: int, index: int)
     return open_ns + width * part + width * index // 3
 
 
-def risk_units(levels: Levels, qty: int, contract: Contract) -> int:
-    """Initial risk |fill - stop0| * qty in units."""
-    return to_units(
-        value_quote(
-            levels.risk,
-            qty,
-            contract.tick_num,
-            contract.tick_den,
-            contract.step_num,
-            contract.step_den,
-        )
-    )
-
-
-def excursions(levels: Levels, live: Live) -> tuple[float, float]:
-    """Largest adverse and favourable moves as fractions of the entry, both >= 0."""
-    entry = levels.entry * levels.side
-    return (levels.entry - live.trough) / entry, (live.peak - levels.entry) / entry
-
-
-def bar_in_reach(live: Live, low: int, high: int, mark_low: float, mark_high: float) -> bool:
+def bar_in_reach(
+    stop: int, liq: int, low: int, high: int, mark_low: float, mark_high: float
+) -> bool:
     """Whether stop or liquidation, as it stands at the open, lies inside the bar (signed)."""
-    return (low <= live.stop <= high) or (mark_low <= live.liq <= mark_high)
+    return (low <= stop <= high) or (mark_low <= liq <= mark_high)
 
 
 def detail_basis(series: Series, t: int, part: int, parts: int, index: int) -> float:

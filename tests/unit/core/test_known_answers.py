@@ -9,8 +9,9 @@ import pytest
 
 from envs.core.actions import PRESETS
 from envs.core.rules import costs, margin, reward, state, vote
+from envs.core.rules.booking import fund_book
 from envs.core.rules.exits import Stop, initial_levels, moved_stop, stop_atr, template
-from envs.core.rules.lifecycle import Fees, close_at, open_position, pay_funding
+from envs.core.rules.lifecycle import Fees, close_at, open_position
 from envs.core.rules.path import LIQUIDATION, STOP, TARGET
 from envs.core.rules.rounding import ceil_whole, floor_whole, from_units, half_even, ratio_half_even
 from envs.core.rules.sizing import Contract, Funds, SizeRules, plan_margin, planned_notional
@@ -97,38 +98,38 @@ def test_templates_can_fire_in_order(side: int) -> None:
 def test_settled_trade_of_the_specification(kind: int, level: float, net: float) -> None:
     slip = costs.slippage_frac(0.02, 2.0, 5.0)
     qty = 10**8 // 30
-    levels, live, tier = open_position(
+    levels, guard, book, tier = open_position(
         1, ticks(90_000), qty, 3, 1_800.0, 1.5, template(0, 0), slip, 0.0004, FEES, TICK, BRACKETS,
         0,
     )  # fmt: skip
     assert levels.entry == ticks(90_034.2)
     assert levels.stop0 == ticks(87_334.2)
-    after, _ = close_at(levels, live, kind, ticks(level), slip, 10**14, FEES, TICK, BRACKETS, tier)
+    _, after, _ = close_at(levels, guard, book, kind, ticks(level), slip, 10**14, FEES, TICK, tier)
     got = from_units(after.gross - after.fees) * (10**8 / 30) / qty
     assert got == pytest.approx(net, abs=2e-4)
 
 
 def test_liquidation_books_exactly_the_margin() -> None:
-    levels, live, tier = open_position(
+    levels, guard, book, tier = open_position(
         1, ticks(100), 10 * 10**8, 3, 2.0, 1.5, template(1, 0), 0.0, 0.0, FEES, TICK, BRACKETS, 0
     )
-    after, fill = close_at(
-        levels, live, LIQUIDATION, live.liq, 0.0, 10**12, FEES, TICK, BRACKETS, tier
+    _, after, fill = close_at(
+        levels, guard, book, LIQUIDATION, book.liq, 0.0, 10**12, FEES, TICK, tier
     )
     assert from_units(fill.gross) == pytest.approx(-330.655957, rel=1e-6)
     assert from_units(after.insurance) == pytest.approx(-2.677376, rel=1e-5)
-    assert fill.gross + after.insurance == -live.margin
+    assert fill.gross + after.insurance == -book.margin
     assert from_units(fill.fee) == pytest.approx(8.366801, rel=1e-6)
 
 
 def test_funding_paid_lowers_the_margin_and_raises_the_liquidation() -> None:
-    levels, live, tier = open_position(
+    levels, _, book, tier = open_position(
         1, ticks(100), 10**8, 5, 2.0, 1.5, template(1, 0), 0.0, 0.0, FEES, TICK, BRACKETS, 0
     )
-    paid = pay_funding(1, levels.entry, live, 100e8, 0.001, TICK, BRACKETS, tier)
+    paid = fund_book(1, levels.entry, book, 100e8, 0.001, TICK, tier)
     assert from_units(paid.funding) == pytest.approx(-0.1)
-    assert paid.margin == live.margin + paid.funding
-    assert paid.liq > live.liq
+    assert paid.margin == book.margin + paid.funding
+    assert paid.liq > book.liq
 
 
 def test_plan_of_the_mathematician() -> None:
