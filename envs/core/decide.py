@@ -128,13 +128,24 @@ def _decision(
 
 
 class PresetArrays:
-    """A preset's axes as arrays, in the order of its actions."""
+    """A preset's axes as arrays, in the order of its actions; ``twins`` spares work twice done."""
 
     def __init__(self, preset: ActionPreset) -> None:
         self.preset = preset
         self.sizes = np.asarray([a.size for a in preset.actions], dtype=np.float64)
         self.leverages = np.asarray([a.leverage for a in preset.actions], dtype=np.int64)
         self.exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
+        self.twins = np.asarray([_twin(preset, i) for i in range(preset.n)], dtype=np.int64)
+
+
+def _twin(preset: ActionPreset, index: int) -> int:
+    """An earlier action of the same exit and size x leverage, whose quantity is often the same."""
+    action = preset.actions[index]
+    for k, other in enumerate(preset.actions[:index]):
+        same = abs(other.size * other.leverage - action.size * action.leverage) < 1e-9
+        if same and other.exit is action.exit and other.size > 0.0:
+            return k
+    return -1
 
 
 class Desk:

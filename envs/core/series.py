@@ -8,6 +8,7 @@ import numpy as np
 
 from envs.core.instrument import Instrument
 from envs.core.market_data import MarketData
+from envs.core.rules import columns
 from envs.core.rules.costs import slippage_frac
 from envs.core.rules.lifecycle import Fees
 from envs.core.rules.sizing import Contract, SizeRules
@@ -20,9 +21,10 @@ from envs.core.types import BoolArray, Float64Array, Int64Array
 class MarketSeries:
     """Everything the rules need of a market, in the order of its symbols.
 
-    ``series`` arrays per symbol; ``bars``, ``marks`` the same numbers as nested Python tuples for
-    the plain core (indexing NumPy scalars one by one is slow); ``slip_next`` (T,) per symbol is
-    the slippage fraction known at the close of t, for fills after it.
+    ``series`` arrays per symbol; ``rows`` (T, S, 16) the same packed (``rules.columns``);
+    ``bars``, ``marks`` the same numbers as nested Python tuples for the plain core (indexing NumPy
+    scalars one by one is slow); ``slip_next`` (T,) per symbol is the slippage fraction known at
+    the close of t, for fills after it.
     """
 
     market: MarketData
@@ -32,6 +34,7 @@ class MarketSeries:
     bars: tuple[list[tuple[int, int, int, int]], ...]
     marks: tuple[list[tuple[float, float, float, float]], ...]
     slip_next: tuple[list[float], ...]
+    rows: Float64Array
     fees: Fees
     size_rules: SizeRules
 
@@ -57,9 +60,27 @@ def prepare(market: MarketData, settings: CoreSettings) -> MarketSeries:
         tuple(bars),
         tuple(marks),
         tuple(slips),
+        packed_rows(market, series, slips),
         fees_of(settings),
         size_rules_of(settings),
     )
+
+
+def packed_rows(market: MarketData, series: list[Series], slips: list[list[float]]) -> Float64Array:
+    """Pack a market as (T, S, WIDTH) rows, the columns of ``rules.columns``."""
+    out = np.zeros((market.n_bars, market.n_symbols, columns.WIDTH), dtype=np.float64)
+    for s, one in enumerate(series):
+        out[:, s, columns.OPEN : columns.CLOSE + 1] = one.ohlc
+        out[:, s, columns.MARK_OPEN : columns.MARK_CLOSE + 1] = one.mark
+        out[:, s, columns.SLIP] = one.slip
+        out[:, s, columns.FUNDING] = one.funding
+        out[:, s, columns.STAMP] = one.stamp
+        out[:, s, columns.VALID] = one.valid
+        out[:, s, columns.SLIP_NEXT] = slips[s]
+        out[:, s, columns.ATR] = one.atr
+        out[:, s, columns.ATR_FRAC] = market.atr_frac[:, s]
+        out[:, s, columns.REGIME] = market.regime[:, s]
+    return out
 
 
 def slippage_column(atr_frac: Float64Array, min_bps: float, max_bps: float) -> Float64Array:

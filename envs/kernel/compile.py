@@ -21,7 +21,9 @@ from numba.extending import register_jitable
 import envs.core.rules as rules_package
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
-COLD = frozenset({"open_position", "close_at", "fund_book", "enter", "moved_stop", "walk_fine"})
+COLD = frozenset(
+    {"open_position", "close_at", "fund_book", "enter", "moved_stop", "walk_fine", "walk_alone"}
+)
 """Rules called a few times a trade: inlining them would only lengthen compilation."""
 
 _registered: set[str] = set()

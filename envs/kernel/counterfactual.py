@@ -1,54 +1,70 @@
-"""Outcome of every action of a decision, each simulated alone from the same bars, compiled.
+"""Outcome of every action of a decision, each as if simulated alone from the same bars, compiled.
 
-The loops here call the rules of ``envs.core.rules`` as they stand; the results equal the plain
-functions exactly.
+Three courses (one an exit strategy) are walked and booked for each distinct quantity. Where the
+size itself could matter (a liquidation within reach, a break-even level that rounded funding could
+move, finer bars), that action is walked by itself. The results equal 76 lone walks exactly.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from envs.core.rules.alone import walk_alone
+from envs.core.rules.course import MAX_STAMPS, walk_course
 from envs.core.rules.exits import stop_atr, template
-from envs.core.rules.reward import decision_reward
+from envs.core.rules.reward import LOG_GROWTH, decision_reward, log_growth
 from envs.core.rules.rounding import from_units
-from envs.core.rules.sizing import size_ladder
-from envs.core.rules.walk import Order
+from envs.core.rules.settle import is_safe, outcome_of, settle, smallest_quantity
+from envs.core.rules.sizing import Contract, size_ladder
+from envs.core.rules.walk import RULE_DETAIL, Order, Outcome
 from envs.core.types import BoolArray, Float64Array, Int64Array
-from envs.kernel.compile import compiled
+from envs.kernel.compile import compiled, register
 
 if TYPE_CHECKING:
     from envs.core.decide import DecisionView, Desk
 
 NS_PER_HOUR = 3_600_000_000_000
+N_EXITS = 3
 
 
-def walk_actions(
+class Entry(NamedTuple):
+    """One decision as the outcomes need it: where, what was known, and the run's constants."""
+
+    row: int
+    last_row: int
+    symbol: int
+    side: int
+    regime: int
+    atr: float
+    atr_frac: float
+    limit: int
+    spare: int
+    equity: float
+    style: int
+    unfilled_market: bool
+    interval_ns: int
+    rule: int
+    reward_kind: int
+
+
+def fill_outcomes(  # noqa: C901 - one loop over exits and actions, split it would pass 16 arrays on
+    rows: Any,
+    close_ns: Any,
     series: Any,
-    row: int,
-    last_row: int,
-    side: int,
-    regime: int,
-    atr: float,
-    atr_frac: float,
-    limit: int,
-    style: int,
-    unfilled_market: bool,
-    spare: int,
-    equity: float,
-    interval_ns: int,
-    rule: int,
+    entry: Entry,
     fees: Any,
-    contract: Any,
+    contract: Contract,
     brackets: Any,
     leverages: Any,
     exits: Any,
+    twins: Any,
     qty: Any,
-    reward_kind: int,
     mask: Any,
+    stamps: Any,
     reward_out: Any,
     net_out: Any,
     end_out: Any,
@@ -57,47 +73,121 @@ def walk_actions(
     for i in range(qty.shape[0]):
         end_out[i] = -1
         net_out[i] = 0
-        reward_out[i] = 0.0
-        if not mask[i]:
-            reward_out[i] = np.nan
+        reward_out[i] = 0.0 if mask[i] else np.nan
+    for e in range(N_EXITS):
+        least, leverage = extremes_of(e, leverages, exits, qty, mask)
+        if least == 0:
             continue
-        if qty[i] == 0:
+        course = walk_course(
+            rows,
+            close_ns,
+            entry.symbol,
+            entry.row,
+            entry.last_row,
+            order_of(entry, e, least, 1),
+            smallest_quantity(least, fees.partial_fraction, contract),
+            entry.interval_ns,
+            entry.rule,
+            fees,
+            contract,
+            stamps,
+        )
+        shared = course.exact and entry.rule != RULE_DETAIL
+        if shared and (not course.opened or course.last.row < 0):
             continue
-        sl_atr = stop_atr(exits[i])
-        order = Order(
-            side,
-            qty[i],
-            leverages[i],
-            atr,
-            sl_atr,
-            template(exits[i], regime),
-            style,
-            unfilled_market,
-            limit,
-        )
-        got = walk_alone(
-            series, row, last_row, order, spare, interval_ns, rule, fees, contract, brackets
-        )
-        if not got.opened:
-            continue
-        net_out[i] = got.net
-        end_out[i] = got.end_row
-        reward_out[i] = decision_reward(
-            reward_kind,
-            from_units(got.net),
-            equity,
-            from_units(got.risk),
-            from_units(got.notional),
-            sl_atr * atr_frac,
-            (got.exit_ns - got.entry_ns) / NS_PER_HOUR,
-            got.mae_frac,
-        )
+        shared = shared and is_safe(course, leverage, largest_mmr(brackets), stamps, contract)
+        for i in range(qty.shape[0]):
+            if exits[i] != e or not mask[i] or qty[i] == 0:
+                continue
+            known = twins[i]
+            if shared and known >= 0 and mask[known] and qty[known] == qty[i]:
+                reward_out[i] = reward_out[known]
+                net_out[i] = net_out[known]
+                end_out[i] = end_out[known]
+            elif shared and entry.reward_kind == LOG_GROWTH:
+                net, _, last = settle(course, qty[i], stamps, fees, contract)
+                reward_out[i] = log_growth(from_units(net), entry.equity)
+                net_out[i] = net
+                end_out[i] = last.row
+            else:
+                if shared:
+                    got = outcome_of(course, qty[i], stamps, fees, contract)
+                else:
+                    got = walk_alone(
+                        series,
+                        entry.row,
+                        entry.last_row,
+                        order_of(entry, e, qty[i], leverages[i]),
+                        entry.spare,
+                        entry.interval_ns,
+                        entry.rule,
+                        fees,
+                        contract,
+                        brackets,
+                    )
+                if got.opened:
+                    reward_out[i] = reward_of(entry, e, got)
+                    net_out[i] = got.net
+                    end_out[i] = got.end_row
+
+
+def extremes_of(e: int, leverages: Any, exits: Any, qty: Any, mask: Any) -> tuple[int, int]:
+    """Least quantity and highest leverage among the actions of one exit; (0, 0) without any."""
+    least = 0
+    leverage = 0
+    for i in range(qty.shape[0]):
+        if exits[i] == e and mask[i] and qty[i] > 0:
+            if least == 0 or qty[i] < least:
+                least = qty[i]
+            if leverages[i] > leverage:
+                leverage = leverages[i]
+    return least, leverage
+
+
+def order_of(entry: Entry, exit_strategy: int, qty: int, leverage: int) -> Order:
+    """Entry order of one action."""
+    return Order(
+        entry.side,
+        qty,
+        leverage,
+        entry.atr,
+        stop_atr(exit_strategy),
+        template(exit_strategy, entry.regime),
+        entry.style,
+        entry.unfilled_market,
+        entry.limit,
+    )
+
+
+def largest_mmr(brackets: Any) -> float:
+    """Largest maintenance rate of a contract."""
+    out = 0.0
+    for k in range(brackets.shape[0]):
+        if brackets[k, 1] > out:
+            out = brackets[k, 1]
+    return out
+
+
+def reward_of(entry: Entry, exit_strategy: int, got: Outcome) -> float:
+    """Decision reward of an outcome."""
+    return decision_reward(
+        entry.reward_kind,
+        from_units(got.net),
+        entry.equity,
+        from_units(got.risk),
+        from_units(got.notional),
+        stop_atr(exit_strategy) * entry.atr_frac,
+        (got.exit_ns - got.entry_ns) / NS_PER_HOUR,
+        got.mae_frac,
+    )
 
 
 @cache
-def compiled_walk_actions() -> Any:
-    """``walk_actions`` compiled for this process, from the disk cache where possible."""
-    return compiled(walk_actions)
+def compiled_outcomes() -> Any:
+    """``fill_outcomes`` compiled for this process, from the disk cache where possible."""
+    for helper in (extremes_of, order_of, largest_mmr, reward_of):
+        register(cast(FunctionType, helper))
+    return compiled(fill_outcomes)
 
 
 @cache
@@ -115,42 +205,54 @@ class Counterfactual:
     def __init__(self, desk: Desk, reward_kind: int) -> None:
         self._desk = desk
         self._kind = reward_kind
-        self._walk = compiled_walk_actions()
+        self._fill = compiled_outcomes()
+        self._stamps = np.empty((MAX_STAMPS, 2), dtype=np.float64)
 
     def outcomes(self, view: DecisionView) -> tuple[Float64Array, Int64Array, Int64Array]:
         """Rewards, net units and exit rows (A,) of one view, simulated through the last row."""
         desk, s = self._desk, view.symbol_index
-        data, entry = desk.world.data, desk.settings.entry
+        data = desk.world.data
         n = desk.preset.n
         reward = np.empty(n, dtype=np.float64)
         net = np.empty(n, dtype=np.int64)
         end = np.empty(n, dtype=np.int64)
         mask: BoolArray = view.context.mask
-        self._walk(
+        self._fill(
+            data.rows,
+            data.market.close_ns,
             data.series[s],
-            view.row,
-            desk.world.last_row,
-            view.side,
-            view.regime,
-            view.atr,
-            view.context.atr_frac,
-            view.side * view.close_ticks,
-            int(entry.style),
-            bool(int(entry.unfilled)),
-            view.spare_units,
-            from_units(view.equity_units),
-            data.market.interval_ns,
-            int(entry.intrabar),
+            self._entry(view),
             data.fees,
             data.contracts[s],
             data.brackets[s],
             desk.arrays.leverages,
             desk.arrays.exits,
+            desk.arrays.twins,
             view.qty_steps,
-            self._kind,
             mask,
+            self._stamps,
             reward,
             net,
             end,
         )
         return reward, net, end
+
+    def _entry(self, view: DecisionView) -> Entry:
+        desk, rules = self._desk, self._desk.settings.entry
+        return Entry(
+            view.row,
+            desk.world.last_row,
+            view.symbol_index,
+            view.side,
+            view.regime,
+            view.atr,
+            view.context.atr_frac,
+            view.side * view.close_ticks,
+            view.spare_units,
+            from_units(view.equity_units),
+            int(rules.style),
+            bool(int(rules.unfilled)),
+            desk.world.data.market.interval_ns,
+            int(rules.intrabar),
+            self._kind,
+        )

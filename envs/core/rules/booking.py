@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from envs.core.rules.costs import funding_quote
 from envs.core.rules.margin import bracket_index, liquidation_ticks
-from envs.core.rules.rounding import from_units, ratio_half_even, to_units, value_quote
+from envs.core.rules.rounding import from_units, ratio_half_even, to_units
 from envs.core.rules.sizing import Contract
 
 
@@ -94,9 +94,8 @@ def fund_book(
 
     Payments leave the isolated margin and receipts join it, so the liquidation level moves.
     """
-    quantity = book.qty * contract.step_num / contract.step_den
-    notional = (mark_ticks * contract.tick_num / contract.tick_den) * quantity
-    received = to_units(funding_quote(side, notional, rate))
+    quantity = quantity_of(book.qty, contract)
+    received = funding_received(side, price_of(mark_ticks, contract), quantity, rate)
     margin = book.margin + received
     return Book(
         book.qty,
@@ -127,8 +126,7 @@ def close_book(
     """Close ``qty`` steps at ``price`` for the reference ``ref`` (signed ticks)."""
     value = value_of(side * price, qty, contract)
     cost = ratio_half_even(book.cost, qty, book.qty)
-    gross = side * (to_units(value) - cost)
-    fee = to_units(value * taker)
+    gross, fee = close_amounts(side, value, cost, taker)
     slippage = to_units(value_of(abs(ref - price), qty, contract))
     margin = book.margin - ratio_half_even(book.margin, qty, book.qty)
     left = book.qty - qty
@@ -180,6 +178,16 @@ def liquidate_book(
     return after, Fill(level, book.qty, gross, fee, reason)
 
 
+def close_amounts(side: int, value: float, cost: int, taker: float) -> tuple[int, int]:
+    """Gross result and fee in units of closing something that cost ``cost`` at ``value`` quote."""
+    return side * (to_units(value) - cost), to_units(value * taker)
+
+
+def funding_received(side: int, mark_quote: float, quantity: float, rate: float) -> int:
+    """Units a position of ``quantity`` base units receives at a stamp; negative when it pays."""
+    return to_units(funding_quote(side, mark_quote * quantity, rate))
+
+
 def net_units(book: Book) -> int:
     """Exact change of cash so far: gross - fees + funding + insurance."""
     return book.gross - book.fees + book.funding + book.insurance
@@ -187,8 +195,7 @@ def net_units(book: Book) -> int:
 
 def unrealised_quote(side: int, book: Book, mark_ticks: float, contract: Contract) -> float:
     """Unrealised profit at mark (unsigned float ticks), before closing costs."""
-    price = mark_ticks * contract.tick_num / contract.tick_den
-    value = price * (book.qty * contract.step_num / contract.step_den)
+    value = price_of(mark_ticks, contract) * quantity_of(book.qty, contract)
     return side * (value - from_units(book.cost))
 
 
@@ -197,11 +204,19 @@ def risk_units(risk_ticks: int, qty: int, contract: Contract) -> int:
     return to_units(value_of(risk_ticks, qty, contract))
 
 
+def price_of(ticks: float, contract: Contract) -> float:
+    """Price in quote of ticks."""
+    return ticks * contract.tick_num / contract.tick_den
+
+
+def quantity_of(steps: int, contract: Contract) -> float:
+    """Quantity in base units of steps."""
+    return steps * contract.step_num / contract.step_den
+
+
 def value_of(ticks: int, steps: int, contract: Contract) -> float:
     """Value in quote of ``steps`` at ``ticks``."""
-    return value_quote(
-        ticks, steps, contract.tick_num, contract.tick_den, contract.step_num, contract.step_den
-    )
+    return price_of(ticks, contract) * quantity_of(steps, contract)
 
 
 def liquidation_level(
@@ -211,7 +226,7 @@ def liquidation_level(
     return liquidation_ticks(
         side,
         entry,
-        qty * contract.step_num / contract.step_den,
+        quantity_of(qty, contract),
         from_units(margin),
         tier.mmr,
         tier.amount,

@@ -16,6 +16,8 @@ from envs.core.rules.booking import (
     close_book,
     liquidate_book,
     open_book,
+    price_of,
+    quantity_of,
     tier_of,
     value_of,
 )
@@ -136,7 +138,9 @@ def close_at(
     reason = guard.stop_kind if kind == STOP else kind
     qty = book.qty
     if kind == PARTIAL:
-        qty = partial_qty(side, price, book.qty, fees.partial_fraction, contract)
+        qty = partial_qty(
+            price_of(side * price, contract), book.qty, fees.partial_fraction, contract
+        )
     if qty == 0:
         return guard, book, Fill(price, 0, 0, 0, reason)
     book, fill = close_book(
@@ -157,10 +161,10 @@ def after_event(guard: Guard, kind: int, ref: int) -> Guard:
     )
 
 
-def partial_qty(side: int, price: int, qty: int, fraction: float, contract: Contract) -> int:
+def partial_qty(price_quote: float, qty: int, fraction: float, contract: Contract) -> int:
     """Steps a partial exit takes: all of them when the rest would be below minimum notional."""
     part = int(math.floor(fraction * qty))
-    if value_of(side * price, qty - part, contract) < contract.min_notional:
+    if price_quote * quantity_of(qty - part, contract) < contract.min_notional:
         return qty
     return part
 

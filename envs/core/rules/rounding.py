@@ -65,10 +65,3 @@ def ratio_half_even(amount: int, part: int, whole: int) -> int:
     if 2 * left > whole or (2 * left == whole and base % 2 != 0):
         base = base + 1
     return sign * base
-
-
-def value_quote(
-    ticks: int, steps: int, tick_num: int, tick_den: int, step_num: int, step_den: int
-) -> float:
-    """Notional in quote of ``steps`` at ``ticks``."""
-    return (ticks * tick_num / tick_den) * (steps * step_num / step_den)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from envs.core.rules.booking import Book, Tier, net_units, risk_units
-from envs.core.rules.exits import Levels
-from envs.core.rules.lifecycle import Guard, excursions
+from envs.core.rules.exits import Levels, Stop, moved_stop
+from envs.core.rules.lifecycle import Fees, Guard, excursions
 from envs.core.rules.path import is_quiet
 from envs.core.rules.sizing import Contract
 from envs.core.rules.walk import Outcome, bar_in_reach
@@ -99,6 +99,25 @@ def seen(guard: Guard, low: int, high: int) -> Guard:
         guard.partial_done,
         guard.order,
     )
+
+
+def move_changes_nothing(
+    levels: Levels,
+    guard: Guard,
+    high: int,
+    slip: float,
+    funding_unit: float,
+    fees: Fees,
+    contract: Contract,
+) -> bool:
+    """Whether the stop would stay where it is even at the best price of a bar."""
+    first = levels.be_r if levels.be_r < levels.trail_r else levels.trail_r
+    if high < levels.entry + first * levels.risk:
+        return True
+    peak = guard.peak if guard.peak > high else high
+    unit = funding_unit * contract.tick_den / contract.tick_num
+    stop = Stop(guard.stop, guard.stop_kind)
+    return moved_stop(levels, stop, high, peak, fees.taker, slip, unit).level <= guard.stop
 
 
 def reaches(run: Alone, bar: Bar, side: int, high: int, low: int) -> bool:
