@@ -9,6 +9,7 @@ Unknown values are 0. Everything is known at the close of the decision's bar.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -52,17 +53,25 @@ def observe(world: World, view: DecisionView | None) -> Float32Array:
 
 def _signal(view: DecisionView) -> list[float]:
     context = view.context
-    up = [p for p in view.votes_up if p == p]
-    down = [p for p in view.votes_down if p == p]
     return [
         float(view.side),
         view.score if view.score == view.score else 0.0,
         context.ev / context.round_trip,
         context.confidence,
-        math.fsum(up) / len(up) if up else 0.0,
-        math.fsum(down) / len(down) if down else 0.0,
-        len(up) / 4.0,
+        mean_known(view.votes_up),
+        mean_known(view.votes_down),
+        sum(p == p for p in view.votes_up) / 4.0,
     ]
+
+
+def mean_known(values: Iterable[float]) -> float:
+    """Mean of the values that are known, added left to right; 0 without any."""
+    total, n = 0.0, 0
+    for x in values:
+        if x == x:
+            total += x
+            n += 1
+    return total / n if n else 0.0
 
 
 def _account(world: World) -> list[float]:

@@ -7,24 +7,37 @@ from collections import deque
 from envs.core.events import GateEvent
 from envs.core.rules.limits import (
     ARMED,
-    COOLING_DOWN,
     RECOVERING,
     Drawdowns,
     Ess,
     Ladder,
     StopLimits,
-    daily_level,
-    drawdowns,
     entries_allowed,
-    next_ess,
-    raise_high_waters,
-    trigger_level,
+    judge,
 )
 from envs.core.settings import CoreSettings
 from envs.core.types import NS_PER_HOUR, NS_PER_SECOND
 
-_STOP_WINDOW_NS = 900 * NS_PER_SECOND
-_RECOVERING_POSITIONS = 2
+STOP_WINDOW_NS = 900 * NS_PER_SECOND
+RECOVERING_POSITIONS = 2
+
+
+def stop_limits(settings: CoreSettings) -> StopLimits:
+    """Levels of the ladder and timing of the states as the rules read them."""
+    risk, ess = settings.risk, settings.ess
+    return StopLimits(
+        risk.dd_stop,
+        risk.max_daily_dd,
+        risk.max_open_dd,
+        ess.max_total_dd,
+        ess.max_stops_15m,
+        ess.cooldown_l1_s,
+        ess.cooldown_l2_s,
+        ess.cooldown_l3_s,
+        ess.recovery_trades,
+        int(ess.recovery_h * NS_PER_HOUR),
+        ess.recovery_size,
+    )
 
 
 class Gate:
@@ -40,20 +53,8 @@ class Gate:
         now_ns: int,
         auto_acknowledge: bool = True,
     ) -> None:
-        risk, ess = settings.risk, settings.ess
-        self.limits = StopLimits(
-            risk.dd_stop,
-            risk.max_daily_dd,
-            risk.max_open_dd,
-            ess.max_total_dd,
-            ess.max_stops_15m,
-            ess.cooldown_l1_s,
-            ess.cooldown_l2_s,
-            ess.cooldown_l3_s,
-            ess.recovery_trades,
-            int(ess.recovery_h * NS_PER_HOUR),
-            ess.recovery_size,
-        )
+        risk = settings.risk
+        self.limits = stop_limits(settings)
         self.max_positions = risk.max_positions
         self.auto_acknowledge = auto_acknowledge
         self.ladder = Ladder(-1, equity_quote, equity_quote)
@@ -66,25 +67,21 @@ class Gate:
         self, equity: float, unrealised: float, wallet: float, flat: bool, now_ns: int
     ) -> int:
         """Evaluate ladder and states; return the level just tripped or raised, else 0."""
-        self.ladder = raise_high_waters(self.ladder, equity, now_ns)
-        dd = drawdowns(self.ladder, equity, unrealised, wallet)
-        self.drawdowns = dd
-        while self._stops and now_ns - self._stops[0] > _STOP_WINDOW_NS:
+        while self._stops and now_ns - self._stops[0] > STOP_WINDOW_NS:
             self._stops.popleft()
         before = self.ess
-        level = trigger_level(dd, len(self._stops), before, self.limits)
-        daily = daily_level(dd.daily, self.limits)
-        after = next_ess(before, level, daily, flat, self.auto_acknowledge, now_ns, self.limits)
-        if after == before:
-            return 0
-        if before.state == COOLING_DOWN and after.state == RECOVERING and before.level == 3:
-            self.ladder = Ladder(self.ladder.day, equity, equity)
-        self.ess = after
+        judged = judge(
+            self.ladder, before, equity, unrealised, wallet, flat, len(self._stops),
+            self.auto_acknowledge, now_ns, self.limits,
+        )  # fmt: skip
+        self.ladder, self.ess, dd = judged.ladder, judged.ess, judged.drawdowns
+        self.drawdowns = dd
+        after = self.ess
         if after.state != before.state or after.level != before.level:
             self.events.append(
                 GateEvent(now_ns, after.state, after.level, dd.daily, dd.open, dd.total)
             )
-        return after.level if after.level > before.level else 0
+        return judged.raised
 
     def stop_hit(self, now_ns: int) -> None:
         """Count a stop fill towards the 15-minute trigger."""
@@ -104,7 +101,7 @@ class Gate:
     def position_limit(self) -> int:
         """Most positions and pending entries allowed now."""
         if self.ess.state == RECOVERING:
-            return min(_RECOVERING_POSITIONS, self.max_positions)
+            return min(RECOVERING_POSITIONS, self.max_positions)
         return self.max_positions
 
     @property

@@ -132,7 +132,10 @@ class SizingChoice(ContentEqual):
 
 @dataclass(frozen=True, eq=False)
 class Decision(ContentEqual):
-    """Everything frozen at one decision; ``chosen`` is None for a row that was not decided."""
+    """Everything frozen at one decision; ``chosen`` is None for a row that was not decided.
+
+    ``sides`` are the models' actions (+1, -1, 0 HOLD or abstained), empty where not recorded.
+    """
 
     decision_id: str
     symbol: str
@@ -150,6 +153,7 @@ class Decision(ContentEqual):
     weights: tuple[float, ...]
     effects: tuple[tuple[str, str, str], ...] = ()
     reason: str = ""
+    sides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +184,8 @@ class ResolvedLabel(ContentEqual):
     """One decision bar's label, traded or not: what calibration and the pool learn from.
 
     Arrays of length M (models). ``p_up``/``p_down`` are the calibrated probabilities stated at
-    ``bar_close_ns``, NaN where the model abstained; ``y_long``, ``y_short`` in {0, 1}.
+    ``bar_close_ns``, NaN where the model abstained; ``y_long``, ``y_short`` in {0, 1}. ``sides``
+    are the models' actions (+1, -1, 0 HOLD or abstained), empty where not recorded.
     """
 
     symbol: str
@@ -190,6 +195,7 @@ class ResolvedLabel(ContentEqual):
     p_down: Float64Array
     y_long: int
     y_short: int
+    sides: tuple[int, ...] = ()
 
     @property
     def id(self) -> tuple[str, int]:

@@ -106,6 +106,42 @@ def trigger_level(dd: Drawdowns, stops_15m: int, ess: Ess, limits: StopLimits) -
     return level
 
 
+class Judged(NamedTuple):
+    """Result of one evaluation; ``raised`` is the level just tripped or raised, else 0."""
+
+    ladder: Ladder
+    ess: Ess
+    drawdowns: Drawdowns
+    raised: int
+
+
+def judge(
+    ladder: Ladder,
+    ess: Ess,
+    equity: float,
+    unrealised: float,
+    wallet: float,
+    flat: bool,
+    stops_15m: int,
+    acknowledged: bool,
+    now_ns: int,
+    limits: StopLimits,
+) -> Judged:
+    """Evaluate ladder and emergency stop at one instant.
+
+    The acknowledgement of a total-drawdown trip sets the peak to the equity at that moment.
+    """
+    ladder = raise_high_waters(ladder, equity, now_ns)
+    dd = drawdowns(ladder, equity, unrealised, wallet)
+    level = trigger_level(dd, stops_15m, ess, limits)
+    daily = daily_level(dd.daily, limits)
+    after = next_ess(ess, level, daily, flat, acknowledged, now_ns, limits)
+    if ess.state == COOLING_DOWN and after.state == RECOVERING and ess.level == 3:
+        ladder = Ladder(ladder.day, equity, equity)
+    raised = after.level if after.level > ess.level else 0
+    return Judged(ladder, after, dd, raised)
+
+
 def cooldown_ns(level: int, limits: StopLimits) -> int:
     """Length of the cool-down of a level."""
     if level >= 3:
