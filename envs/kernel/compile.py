@@ -53,11 +53,11 @@ def cache_folder() -> Path:
     return root / source_digest()
 
 
-def register(function: FunctionType) -> None:
+def register(function: FunctionType, inline: bool = True) -> None:
     """Let compiled code call one function; idempotent."""
     key = f"{function.__module__}.{function.__qualname__}"
     if key not in _registered:
-        inline = function.__name__ not in COLD
+        inline = inline and function.__name__ not in COLD
         register_jitable(forceinline=inline, **OPTIONS)(function)
         _registered.add(key)
 

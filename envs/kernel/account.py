@@ -1,0 +1,231 @@
+"""The account of one compiled environment: slots in and out of tuples, sums, booking.
+
+Every function takes the records of one environment: ``acc`` and its ``slots`` (S,). Sums run in
+the order of the plain account, so floats agree.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envs.core.rules.booking import Book, Tier, net_units, unrealised_quote, value_of
+from envs.core.rules.exits import Levels, template
+from envs.core.rules.lifecycle import Fees, Guard
+from envs.core.rules.limits import Drawdowns, Ess, Judged, Ladder, judge
+from envs.core.rules.rounding import from_units
+from envs.core.rules.sizing import Contract
+from envs.kernel.market import Rules, contract_at
+from envs.kernel.state import OPEN, PENDING
+
+NS_PER_HOUR = 3_600_000_000_000
+MAX_UNITS = 1 << 53
+
+
+def wide(x: Any) -> int:
+    """A small integer of a record as a 64-bit one, which the rules expect."""
+    return x + 0  # type: ignore[no-any-return]
+
+
+def levels_at(slot: Any, fees: Fees, contract: Contract) -> Levels:
+    """Levels of an open position, rebuilt from what the slot keeps."""
+    plan = template(wide(slot.exit), wide(slot.plan_regime))
+    atr_ticks = slot.atr * (contract.tick_den / contract.tick_num)
+    return Levels(
+        wide(slot.side), slot.entry, slot.entry - slot.stop0, slot.partial, slot.target,
+        plan.trail_r, fees.be_r, fees.trail_atr * atr_ticks, int(plan.time_h * NS_PER_HOUR),
+        slot.entry_ns, slot.stop0,
+    )  # fmt: skip
+
+
+def guard_at(slot: Any) -> Guard:
+    """Guard of an open position."""
+    return Guard(
+        slot.stop, wide(slot.stop_kind), slot.peak, slot.trough, slot.partial_done, wide(slot.order)
+    )
+
+
+def book_at(slot: Any) -> Book:
+    """Book of an open position."""
+    return Book(
+        slot.qty, slot.cost, slot.margin, slot.liq, slot.gross, slot.fees, slot.funding, 0,
+        slot.slippage, slot.funding_unit,
+    )  # fmt: skip
+
+
+def tier_at(slot: Any, brackets: Any, s: int) -> Tier:
+    """Margin bracket of an open position."""
+    return Tier(brackets[s, slot.tier, 1], brackets[s, slot.tier, 2])
+
+
+def keep_guard(slot: Any, guard: Guard) -> None:
+    """Write a guard back."""
+    slot.stop = guard.stop
+    slot.stop_kind = guard.stop_kind
+    slot.peak = guard.peak
+    slot.trough = guard.trough
+    slot.partial_done = guard.partial_done
+    slot.order = guard.order
+
+
+def keep_book(slot: Any, book: Book) -> None:
+    """Write a book back (insurance ends a position and is booked at once)."""
+    slot.qty = book.qty
+    slot.cost = book.cost
+    slot.margin = book.margin
+    slot.liq = book.liq
+    slot.gross = book.gross
+    slot.fees = book.fees
+    slot.funding = book.funding
+    slot.slippage = book.slippage
+    slot.funding_unit = book.funding_unit
+
+
+def book_cash(acc: Any, units: int) -> None:
+    """Change cash; an amount beyond exact money stops the environment (the caller raises)."""
+    cash = acc.cash + units
+    if units >= MAX_UNITS or units <= -MAX_UNITS or cash >= MAX_UNITS or cash <= -MAX_UNITS:
+        acc.overflow = True
+    acc.cash = cash
+
+
+def unrealised_total(slots: Any, contracts: Any) -> float:
+    """Sum of unrealised profit at the last marks, in symbol order."""
+    total = 0.0
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if slot.status == OPEN:
+            contract = contract_at(contracts, s)
+            total += unrealised_quote(wide(slot.side), book_at(slot), slot.mark, contract)
+    return total
+
+
+def margin_units(slots: Any, without: int) -> int:
+    """Isolated margin in use and reserved, leaving out one symbol."""
+    used = 0
+    for s in range(slots.shape[0]):
+        if s != without and slots[s].status != 0:
+            used += slots[s].margin
+    return used
+
+
+def gross_notional_quote(slots: Any, contracts: Any, without: int) -> float:
+    """Notional of positions at mark and of pending entries, in symbol order."""
+    total = 0.0
+    for s in range(slots.shape[0]):
+        if s != without and slots[s].status == OPEN:
+            c = contract_at(contracts, s)
+            price = slots[s].mark * c.tick_num / c.tick_den
+            total += price * (slots[s].qty * c.step_num / c.step_den)
+    for s in range(slots.shape[0]):
+        if s != without and slots[s].status == PENDING:
+            total += slots[s].funding_unit
+    return total
+
+
+def risk_quote(slots: Any, contracts: Any, without: int) -> float:
+    """Plain sum of losses at the stops, in symbol order; a stop in profit counts 0."""
+    total = 0.0
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if s != without and slot.status == OPEN and slot.entry > slot.stop:
+            c = contract_at(contracts, s)
+            price = (slot.entry - slot.stop) * c.tick_num / c.tick_den
+            total += price * (slot.qty * c.step_num / c.step_den)
+    for s in range(slots.shape[0]):
+        if s != without and slots[s].status == PENDING:
+            total += from_units(slots[s].cost)
+    return total
+
+
+def spare_units(acc: Any, slots: Any, s: int) -> int:
+    """Cash without this position's own results and the margin of the others."""
+    cash: int = acc.cash
+    return cash - net_units(book_at(slots[s])) - margin_units(slots, s)
+
+
+def count_status(slots: Any, status: int) -> int:
+    """Slots of one status."""
+    n = 0
+    for s in range(slots.shape[0]):
+        if slots[s].status == status:
+            n += 1
+    return n
+
+
+def stops_within(acc: Any, now_ns: int, window_ns: int) -> int:
+    """Stop fills within the window, as far as the ring reaches."""
+    n = 0
+    for i in range(acc.n_stops):
+        if now_ns - acc.stops[i] <= window_ns:
+            n += 1
+    return n
+
+
+def stop_hit(acc: Any, now_ns: int, ring: int) -> None:
+    """Remember a stop fill; the oldest goes when the ring is full."""
+    if acc.n_stops < ring:
+        acc.stops[acc.n_stops] = now_ns
+        acc.n_stops += 1
+        return
+    for i in range(ring - 1):
+        acc.stops[i] = acc.stops[i + 1]
+    acc.stops[ring - 1] = now_ns
+
+
+def trade_closed(acc: Any, r_net: float) -> None:
+    """Remember the net R of a closed trade among the last 20, oldest first."""
+    n = acc.recent_r.shape[0]
+    if acc.n_recent < n:
+        acc.recent_r[acc.n_recent] = r_net
+        acc.n_recent += 1
+    else:
+        for i in range(n - 1):
+            acc.recent_r[i] = acc.recent_r[i + 1]
+        acc.recent_r[n - 1] = r_net
+    if acc.state == 3:
+        acc.trades += 1
+
+
+def performance_r(acc: Any) -> float:
+    """Sum of net R of the last closed trades, oldest first."""
+    total = 0.0
+    for i in range(acc.n_recent):
+        total += acc.recent_r[i]
+    return total
+
+
+def judged(acc: Any, equity: float, unrealised: float, flat: bool, now: int, r: Rules) -> Judged:
+    """What an evaluation at this equity would say; nothing is written."""
+    return judge(
+        Ladder(acc.day, acc.day_high, acc.peak),
+        Ess(wide(acc.state), wide(acc.level), acc.since_ns, acc.daily_day, wide(acc.trades)),
+        equity,
+        unrealised,
+        from_units(acc.cash),
+        flat,
+        stops_within(acc, now, r.stop_window_ns),
+        True,
+        now,
+        r.stops,
+    )
+
+
+def keep_judgement(acc: Any, got: Judged) -> None:
+    """Write an evaluation back."""
+    dd: Drawdowns = got.drawdowns
+    acc.day = got.ladder.day
+    acc.day_high = got.ladder.day_high
+    acc.peak = got.ladder.peak
+    acc.state = got.ess.state
+    acc.level = got.ess.level
+    acc.since_ns = got.ess.since_ns
+    acc.daily_day = got.ess.daily_day
+    acc.trades = got.ess.trades
+    acc.daily_dd = dd.daily
+    acc.open_dd = dd.open
+    acc.total_dd = dd.total
+
+
+def entry_notional(slot: Any, contract: Contract) -> float:
+    """Notional at entry in quote, from the quantity first filled."""
+    return value_of(wide(slot.side) * slot.entry, slot.qty0, contract)

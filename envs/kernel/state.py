@@ -1,0 +1,74 @@
+"""Memory of the compiled environments: one row an environment, one a symbol, structs of scalars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from envs.core.rules.state import PERFORMANCE_WINDOW
+
+NONE = 0
+PENDING = 1
+OPEN = 2
+"""What a symbol's slot holds."""
+
+RUNNING = 0
+TERMINATED = 1
+TRUNCATED = 2
+"""``phase`` of an environment; both ends wait for a reset."""
+
+SLOT_FIELDS: tuple[tuple[str, str], ...] = (
+    ("entry", "i8"), ("stop0", "i8"), ("partial", "i8"), ("target", "i8"), ("entry_ns", "i8"),
+    ("stop", "i8"), ("peak", "i8"), ("trough", "i8"), ("qty", "i8"), ("cost", "i8"),
+    ("margin", "i8"), ("liq", "i8"), ("gross", "i8"), ("fees", "i8"), ("funding", "i8"),
+    ("slippage", "i8"), ("funding_unit", "f8"), ("qty0", "i8"), ("equity_units", "i8"),
+    ("atr", "f8"), ("mark", "f8"), ("last", "i8"), ("last_entry_ns", "i8"), ("decided_row", "i4"),
+    ("action", "i2"), ("leverage", "i2"), ("status", "i1"), ("side", "i1"), ("exit", "i1"),
+    ("plan_regime", "i1"), ("tier", "i1"), ("stop_kind", "i1"), ("partial_done", "?"),
+    ("order", "i1"), ("market", "?"), ("quiet", "?"), ("adverse", "?"), ("active", "?"),
+)  # fmt: skip
+"""A position, or an entry sent and not filled: then ``entry`` is its limit (signed ticks),
+``margin`` and ``cost`` the reserved margin and risk in units, ``funding_unit`` the reserved
+notional in quote. ``last_entry_ns`` and ``mark`` outlive the position."""
+
+TRADE = np.dtype(
+    [
+        ("row", "i4"), ("symbol", "i2"), ("action", "i2"), ("side", "i1"), ("exit", "i1"),
+        ("leverage", "i2"), ("reason", "i1"), ("truncated", "?"), ("closed", "?"),
+        ("entry_ns", "i8"), ("exit_ns", "i8"), ("entry_ticks", "i8"), ("stop0_ticks", "i8"),
+        ("qty_steps", "i8"), ("notional_units", "i8"), ("margin_units", "i8"),
+        ("gross_units", "i8"), ("fee_units", "i8"), ("funding_units", "i8"),
+        ("insurance_units", "i8"), ("slippage_units", "i8"), ("net_units", "i8"),
+        ("risk_units", "i8"), ("equity_units", "i8"), ("r_net", "f8"), ("mae_frac", "f8"),
+        ("mfe_frac", "f8"), ("exit_price_ticks", "i8"),
+    ]
+)  # fmt: skip
+"""A closed trade as the kernel reports it, or (``closed`` False) an entry that never opened."""
+
+SLOT = np.dtype([(name, kind) for name, kind in SLOT_FIELDS], align=True)
+
+
+def account_dtype(max_stops_15m: int) -> np.dtype[Any]:
+    """One environment's account: cash, ladder, emergency stop, the decision it waits for.
+
+    ``stops`` keeps the last ``max_stops_15m + 1`` stop fills: more than the limit within the
+    window are exactly those whose oldest lies within it.
+    """
+    return np.dtype(
+        [
+            ("cash", "i8"), ("equity", "f8"), ("day", "i8"), ("day_high", "f8"), ("peak", "f8"),
+            ("since_ns", "i8"), ("daily_day", "i8"), ("daily_dd", "f8"), ("open_dd", "f8"),
+            ("total_dd", "f8"), ("trades", "i4"), ("row", "i4"), ("last_row", "i4"),
+            ("allowed", "i8"), ("decision", "i2"), ("queued", "i2"), ("n_recent", "i2"),
+            ("n_stops", "i2"), ("n_trades", "i2"), ("state", "i1"), ("level", "i1"),
+            ("phase", "i1"), ("busy", "i1"), ("ruined", "?"), ("overflow", "?"),
+            ("reason", "i1"),
+            ("recent_r", "f8", (PERFORMANCE_WINDOW,)), ("stops", "i8", (max_stops_15m + 1,)),
+        ],
+        align=True,
+    )  # fmt: skip
+
+
+REASONS = ("", "SKIP", "MASKED", "NO_ACTION")
+"""Why a decision sent nothing, by the account's ``reason``."""

@@ -1,0 +1,104 @@
+"""Stepping many compiled environments: the parallel loops, and what they are handed."""
+
+from __future__ import annotations
+
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Any, cast
+
+from numba import prange
+
+from envs.core.rules.reward import step_reward
+from envs.kernel import account, bars, decisions, market, observation
+from envs.kernel.bars import advance, finish
+from envs.kernel.compile import compiled, register
+from envs.kernel.decisions import equity_of, seek, signal_side, start, take
+from envs.kernel.market import rules_of
+from envs.kernel.observation import observe_into
+from envs.kernel.state import RUNNING
+
+FROM_SIGNAL = 2
+"""A ``side`` that follows the signal's."""
+SERIAL_BELOW = 256
+"""Fewer environments than this are stepped on one thread: starting others costs more."""
+
+
+def step_one(
+    m: Any, acc: Any, slots: Any, trades: Any, side: int, action: int, first: int, last: int,
+    allowed: int, out: Any,
+) -> tuple[float, int]:  # fmt: skip
+    """Step (or, after an end, begin) one environment; return reward and state index.
+
+    ``side`` +1, -1, 0 (none) or ``FROM_SIGNAL``; ``first``..``last`` is the next episode's period.
+    """
+    r = rules_of(m.constants)
+    acc.n_trades = 0
+    reward = 0.0
+    if acc.phase != RUNNING:
+        start(m, r, acc, slots, first, last, allowed)
+        seek(m, r, acc, slots, trades)
+        acc.equity = equity_of(m, acc, slots)
+    else:
+        if acc.decision >= 0:
+            take(m, r, acc, slots, signal_side(m, acc) if side == FROM_SIGNAL else side, action)
+        seek(m, r, acc, slots, trades)
+        equity = equity_of(m, acc, slots)
+        reward = step_reward(acc.equity, equity)
+        acc.equity = max(equity, 1e-6 * acc.equity)
+    return reward, observe_into(m, r, acc, slots, out)
+
+
+def step_serial(
+    m: Any, accounts: Any, slots: Any, trades: Any, sides: Any, actions: Any, first: Any,
+    last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
+) -> None:  # fmt: skip
+    """Step every environment on this thread."""
+    for e in range(accounts.shape[0]):
+        reward, state = step_one(
+            m, accounts[e], slots[e], trades[e], sides[e], actions[e], first[e], last[e],
+            allowed[e], obs[e],
+        )  # fmt: skip
+        rewards[e] = reward
+        states[e] = state
+
+
+def step_parallel(
+    m: Any, accounts: Any, slots: Any, trades: Any, sides: Any, actions: Any, first: Any,
+    last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
+) -> None:  # fmt: skip
+    """Step every environment, shared among threads; no result depends on their number."""
+    for e in prange(accounts.shape[0]):
+        reward, state = step_one(
+            m, accounts[e], slots[e], trades[e], sides[e], actions[e], first[e], last[e],
+            allowed[e], obs[e],
+        )  # fmt: skip
+        rewards[e] = reward
+        states[e] = state
+
+
+_COLD = frozenset(
+    {"advance", "finish", "walk_bar", "visit", "enter", "settle_slot", "market_close",
+     "act_on_level", "drop_entry", "start", "observe_into", "step_one", "take", "size_action"}
+)  # fmt: skip
+
+
+_PYTHON = frozenset({"lay_out", "constants_of"})
+
+
+@cache
+def compiled_step(parallel: bool) -> Any:
+    """The stepping loop compiled for this process, from the disk cache where possible."""
+    for module in (market, account, bars, decisions, observation):
+        _register_module(module)
+    register(cast(FunctionType, step_one), inline=False)
+    return compiled(step_parallel if parallel else step_serial, parallel)
+
+
+def _register_module(module: ModuleType) -> None:
+    for name, value in vars(module).items():
+        own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+        if own and name not in _PYTHON and not name.startswith("_"):
+            register(value, inline=name not in _COLD)
+
+
+__all__ = ["FROM_SIGNAL", "SERIAL_BELOW", "advance", "compiled_step", "finish"]
