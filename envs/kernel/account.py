@@ -11,7 +11,17 @@ from typing import Any
 from envs.core.rules.booking import Book, Tier, net_units, unrealised_quote, value_of
 from envs.core.rules.exits import Levels, template
 from envs.core.rules.lifecycle import Fees, Guard
-from envs.core.rules.limits import Drawdowns, Ess, Judged, Ladder, judge
+from envs.core.rules.limits import (
+    ARMED,
+    NS_PER_DAY,
+    Drawdowns,
+    Ess,
+    Judged,
+    Ladder,
+    drawdowns,
+    is_calm,
+    judge,
+)
 from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
 from envs.kernel.market import Rules, contract_at
@@ -153,11 +163,10 @@ def count_status(slots: Any, status: int) -> int:
 
 
 def stops_within(acc: Any, now_ns: int, window_ns: int) -> int:
-    """Stop fills within the window, as far as the ring reaches."""
-    n = 0
-    for i in range(acc.n_stops):
-        if now_ns - acc.stops[i] <= window_ns:
-            n += 1
+    """Stop fills within the window, as far as the ring reaches; the latest come last."""
+    n = wide(acc.n_stops)
+    while n > 0 and now_ns - acc.stops[acc.n_stops - n] > window_ns:
+        n -= 1
     return n
 
 
@@ -224,6 +233,42 @@ def keep_judgement(acc: Any, got: Judged) -> None:
     acc.daily_dd = dd.daily
     acc.open_dd = dd.open
     acc.total_dd = dd.total
+    acc.stale = False
+
+
+def evaluate_calmly(acc: Any, equity: float, unrealised: float, now: int, r: Rules) -> bool:
+    """Evaluate an armed stop far from every limit: only the high waters can move.
+
+    False when the exact judgement is needed; then nothing was written.
+    """
+    if acc.state != ARMED:
+        return False
+    day = now // NS_PER_DAY
+    high = acc.day_high
+    if day != acc.day or equity > high:
+        high = equity
+    peak = acc.peak if acc.peak > equity else equity
+    stops = stops_within(acc, now, r.stop_window_ns)
+    if not is_calm(high, peak, equity, unrealised, from_units(acc.cash), stops, r.stops):
+        return False
+    acc.day = day
+    acc.day_high = high
+    acc.peak = peak
+    acc.stale = True
+    return True
+
+
+def freshen_drawdowns(acc: Any, unrealised: float) -> None:
+    """Compute the drawdowns a calm evaluation left out; nothing was booked since."""
+    if acc.stale:
+        wallet = from_units(acc.cash)
+        dd = drawdowns(
+            Ladder(acc.day, acc.day_high, acc.peak), wallet + unrealised, unrealised, wallet
+        )
+        acc.daily_dd = dd.daily
+        acc.open_dd = dd.open
+        acc.total_dd = dd.total
+        acc.stale = False
 
 
 def entry_notional(slot: Any, contract: Contract) -> float:

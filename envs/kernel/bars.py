@@ -32,6 +32,7 @@ from envs.core.rules.lifecycle import (
     with_order,
     with_stop,
 )
+from envs.core.rules.limits import ARMED, NS_PER_DAY, is_calm
 from envs.core.rules.margin import bracket_index
 from envs.core.rules.path import LIQUIDATION, mark_at
 from envs.core.rules.rounding import from_units, to_units
@@ -52,6 +53,7 @@ from envs.kernel.account import (
     book_cash,
     count_status,
     entry_notional,
+    evaluate_calmly,
     guard_at,
     judged,
     keep_book,
@@ -60,6 +62,7 @@ from envs.kernel.account import (
     levels_at,
     spare_units,
     stop_hit,
+    stops_within,
     tier_at,
     trade_closed,
     unrealised_total,
@@ -81,8 +84,8 @@ def advance(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
     acc.row += 1
     t = acc.row
     if acc.busy > 0:
-        live = begin_bar(m, r, acc, slots, t)
-        if not pass_bar_quietly(m, r, acc, slots, t, live):
+        calm = begin_bar(m, r, acc, slots, t)
+        if not (calm and pass_bar_quietly(m, r, acc, slots, t)):
             walk_bar(m, r, acc, slots, trades, t)
         judge_close(m, r, acc, slots, trades, t)
     for s in range(slots.shape[0]):
@@ -140,17 +143,43 @@ def stays_quiet(m: Market, r: Rules, slot: Any, t: int, s: int) -> bool:
     )
 
 
-def pass_bar_quietly(m: Market, r: Rules, acc: Any, slots: Any, t: int, calm: bool) -> bool:
+def pass_bar_quietly(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
     """Skip the vertices when neither a position nor the ladder can act at any of them.
 
-    Equity is monotone in every mark, so its bounds over the bar follow from the bars' extremes.
+    Equity is monotone in every mark, so the bars' extremes bound it; where it could make a new
+    high, the three vertices are evaluated for the high waters alone.
     """
-    fine = r.intrabar == RULE_DETAIL and m.detail.shape[2] > 0
-    if not calm or fine or acc.state != 0:
+    if acc.state != ARMED or (r.intrabar == RULE_DETAIL and m.detail.shape[2] > 0):
         return False
+    low, high = bounds_of(m, slots, t)
+    wallet = from_units(acc.cash)
+    most = wallet + high
     open_ns = m.close_ns[t] - r.interval_ns
-    if open_ns // 86_400_000_000_000 != acc.day:
+    day_high = acc.day_high if acc.day_high > most else most
+    peak = acc.peak if acc.peak > most else most
+    stops = stops_within(acc, open_ns, r.stop_window_ns)
+    if not is_calm(day_high, peak, wallet + low, low, wallet, stops, r.stops):
         return False
+    day = open_ns // NS_PER_DAY
+    if day != acc.day or most > acc.day_high or most > acc.peak:
+        for s in range(slots.shape[0]):
+            if slots[s].active:
+                choose_path(m, r, slots[s], t, s, 0, False)
+        for index in range(3):
+            equity = wallet + unrealised_at(m, slots, t, index)
+            if day != acc.day or equity > acc.day_high:
+                acc.day = day
+                acc.day_high = equity
+            if equity > acc.peak:
+                acc.peak = equity
+    for s in range(slots.shape[0]):
+        if slots[s].active:
+            see_bar(m, slots[s], t, s)
+    return True
+
+
+def bounds_of(m: Market, slots: Any, t: int) -> tuple[float, float]:
+    """Least and most the unrealised total can be inside a bar."""
     low, high = 0.0, 0.0
     for s in range(slots.shape[0]):
         slot = slots[s]
@@ -160,21 +189,31 @@ def pass_bar_quietly(m: Market, r: Rules, acc: Any, slots: Any, t: int, calm: bo
         if slot.active:
             least = min(m.rows[t, s, MARK_LOW], m.rows[t, s, MARK_OPEN], m.rows[t, s, MARK_CLOSE])
             most = max(m.rows[t, s, MARK_HIGH], m.rows[t, s, MARK_OPEN], m.rows[t, s, MARK_CLOSE])
-        if slot.side < 0:
-            least, most = most, least
         contract = contract_at(m.contracts, s)
-        low += profit_at(slot, least, contract)
-        high += profit_at(slot, most, contract)
-    wallet = from_units(acc.cash)
-    if wallet + high > acc.day_high or wallet + high > acc.peak:
-        return False
-    worst = judged(acc, wallet + low, low, False, open_ns, r)
-    if worst.raised != 0 or worst.ess.state != 0:
-        return False
+        one = profit_at(slot, least, contract)
+        other = profit_at(slot, most, contract)
+        if slot.side < 0:
+            one, other = other, one
+        low += one
+        high += other
+    return low, high
+
+
+def unrealised_at(m: Market, slots: Any, t: int, index: int) -> float:
+    """Unrealised total at a vertex of a bar, in symbol order."""
+    total = 0.0
     for s in range(slots.shape[0]):
-        if slots[s].active:
-            see_bar(m, slots[s], t, s)
-    return True
+        slot = slots[s]
+        if slot.status != HELD:
+            continue
+        mark = slot.mark
+        if slot.active:
+            mark = wide(slot.side) * signed_vertex(
+                index, wide(slot.side), slot.adverse, m.rows[t, s, MARK_OPEN],
+                m.rows[t, s, MARK_HIGH], m.rows[t, s, MARK_LOW], m.rows[t, s, MARK_CLOSE],
+            )  # fmt: skip
+        total += profit_at(slot, mark, contract_at(m.contracts, s))
+    return total
 
 
 def profit_at(slot: Any, mark: float, contract: Any) -> float:
@@ -220,15 +259,15 @@ def walk_bar(m: Market, r: Rules, acc: Any, slots: Any, trades: Any, t: int) -> 
                 evaluate(m, r, acc, slots, trades, now, False)
 
 
-def piece_of(m: Market, t: int, s: int, part: int, fine: bool) -> tuple[int, int, int, int]:
+def piece_of(m: Market, t: int, s: int, part: int, fine: bool) -> tuple[float, float, float, float]:
     """Open, high, low and close (unsigned ticks) of a bar, or of one of its finer bars."""
     if not fine:
-        return (
-            int(m.rows[t, s, OPEN]), int(m.rows[t, s, HIGH]), int(m.rows[t, s, LOW]),
-            int(m.rows[t, s, CLOSE]),
-        )  # fmt: skip
+        return m.rows[t, s, OPEN], m.rows[t, s, HIGH], m.rows[t, s, LOW], m.rows[t, s, CLOSE]
     d = m.detail
-    return d[t, s, part, 0], d[t, s, part, 1], d[t, s, part, 2], d[t, s, part, 3]
+    return (
+        float(d[t, s, part, 0]), float(d[t, s, part, 1]), float(d[t, s, part, 2]),
+        float(d[t, s, part, 3]),
+    )  # fmt: skip
 
 
 def choose_path(m: Market, r: Rules, slot: Any, t: int, s: int, part: int, fine: bool) -> None:
@@ -447,8 +486,11 @@ def evaluate(
 ) -> None:
     """Ladder and emergency stop; a level just reached acts on the open positions."""
     unrealised = unrealised_total(slots, m.contracts)
+    equity = from_units(acc.cash) + unrealised
+    if evaluate_calmly(acc, equity, unrealised, now, r):
+        return
     flat = count_status(slots, HELD) == 0
-    got = judged(acc, from_units(acc.cash) + unrealised, unrealised, flat, now, r)
+    got = judged(acc, equity, unrealised, flat, now, r)
     keep_judgement(acc, got)
     if got.raised >= 2:
         act_on_level(m, r, acc, slots, trades, now, at_close, got.raised)

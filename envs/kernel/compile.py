@@ -20,7 +20,7 @@ from numba.extending import register_jitable
 
 import envs.core.rules as rules_package
 
-OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
 COLD = frozenset(
     {"open_position", "close_at", "fund_book", "enter", "moved_stop", "walk_fine", "walk_alone"}
 )

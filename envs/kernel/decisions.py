@@ -13,6 +13,7 @@ from envs.core.rules.rounding import from_units, to_units
 from envs.core.rules.sizing import Funds, Sized, size_order
 from envs.core.rules.state import confidence_bin, exposure_bin, performance_bin, state_index
 from envs.kernel.account import (
+    freshen_drawdowns,
     gross_notional_quote,
     margin_units,
     performance_r,
@@ -58,10 +59,12 @@ def seek(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
                 acc.queued = width
             elif (acc.allowed >> s) & 1 and not is_blocked(m, r, acc, slots, s):
                 acc.decision = s
+                freshen_drawdowns(acc, unrealised_total(slots, m.contracts))
                 return
         if acc.ruined or acc.row >= acc.last_row:
             acc.decision = -1
             acc.phase = TERMINATED if acc.ruined else TRUNCATED
+            freshen_drawdowns(acc, unrealised_total(slots, m.contracts))
             finish(m, r, acc, slots, trades)
             return
         if acc.busy == 0 and acc.state == 0:
@@ -205,4 +208,5 @@ def start(m: Market, r: Rules, acc: Any, slots: Any, row: int, last_row: int, al
     acc.busy = 0
     acc.ruined = False
     acc.overflow = False
+    acc.stale = False
     acc.reason = 0

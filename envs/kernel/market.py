@@ -98,11 +98,13 @@ def constants_of(data: MarketSeries, settings: CoreSettings) -> Float64Array:
 
 
 def contract_at(contracts: Any, s: int) -> Contract:
-    """Instrument of a symbol as the rules read it."""
+    """Instrument of a symbol as the rules read it.
+
+    Ticks and steps stay floats: whole numbers below 2**53 give the same products and quotients.
+    """
     return Contract(
-        int(contracts[s, 0]), int(contracts[s, 1]), int(contracts[s, 2]), int(contracts[s, 3]),
-        contracts[s, 4],
-    )  # fmt: skip
+        contracts[s, 0], contracts[s, 1], contracts[s, 2], contracts[s, 3], contracts[s, 4]
+    )
 
 
 def lay_out(

@@ -42,8 +42,10 @@ def observe_into(m: Market, r: Rules, acc: Any, slots: Any, out: Any) -> int:
         out[N_REGIMES + confidence] = 1.0
         out[N_REGIMES + N_CONFIDENCE + exposure] = 1.0
         out[N_REGIMES + N_CONFIDENCE + N_EXPOSURE + performance] = 1.0
+        features = m.features[acc.row, s]
+        rest = out[N_ONE_HOT:at]
         for i in range(n):
-            out[N_ONE_HOT + i] = m.features[acc.row, s, i]
+            rest[i] = features[i]
         side = signal_side(m, acc)
         signal = m.signals[acc.row, s]
         out[at] = clipped(float(side))

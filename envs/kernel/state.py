@@ -53,7 +53,8 @@ def account_dtype(max_stops_15m: int) -> np.dtype[Any]:
     """One environment's account: cash, ladder, emergency stop, the decision it waits for.
 
     ``stops`` keeps the last ``max_stops_15m + 1`` stop fills: more than the limit within the
-    window are exactly those whose oldest lies within it.
+    window are exactly those whose oldest lies within it. ``stale``: the drawdowns of the last
+    evaluation were not computed yet.
     """
     return np.dtype(
         [
@@ -62,7 +63,7 @@ def account_dtype(max_stops_15m: int) -> np.dtype[Any]:
             ("total_dd", "f8"), ("trades", "i4"), ("row", "i4"), ("last_row", "i4"),
             ("allowed", "i8"), ("decision", "i2"), ("queued", "i2"), ("n_recent", "i2"),
             ("n_stops", "i2"), ("n_trades", "i2"), ("state", "i1"), ("level", "i1"),
-            ("phase", "i1"), ("busy", "i1"), ("ruined", "?"), ("overflow", "?"),
+            ("phase", "i1"), ("busy", "i1"), ("ruined", "?"), ("overflow", "?"), ("stale", "?"),
             ("reason", "i1"),
             ("recent_r", "f8", (PERFORMANCE_WINDOW,)), ("stops", "i8", (max_stops_15m + 1,)),
         ],

@@ -77,9 +77,8 @@ def step_parallel(
 
 
 _COLD = frozenset(
-    {"advance", "finish", "walk_bar", "visit", "enter", "settle_slot", "market_close",
-     "act_on_level", "drop_entry", "start", "observe_into", "step_one", "take", "size_action"}
-)  # fmt: skip
+    {"settle_slot", "act_on_level", "finish", "observe_into", "take", "walk_bar", "enter"}
+)
 
 
 _PYTHON = frozenset({"lay_out", "constants_of"})

@@ -142,6 +142,29 @@ def judge(
     return Judged(ladder, after, dd, raised)
 
 
+def is_calm(
+    day_high: float,
+    peak: float,
+    equity: float,
+    unrealised: float,
+    wallet: float,
+    stops_15m: int,
+    limits: StopLimits,
+) -> bool:
+    """Whether an armed stop surely stays armed at these high waters; spares the exact judgement.
+
+    ``day_high`` and ``peak`` include this equity. A margin of 1e-9 stands for all rounding, so
+    True implies that ``judge`` trips nothing; False implies nothing.
+    """
+    return (
+        equity > day_high * (1.0 - limits.daily_stop) + 1e-9 * day_high
+        and equity > peak * (1.0 - limits.total_close_all) + 1e-9 * peak
+        and -unrealised < wallet * limits.open_close_all - 1e-9 * wallet
+        and wallet > 0.0
+        and stops_15m <= limits.max_stops_15m
+    )
+
+
 def cooldown_ns(level: int, limits: StopLimits) -> int:
     """Length of the cool-down of a level."""
     if level >= 3:
