@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -10,7 +11,7 @@ from envs.core.market_data import MarketData
 from envs.core.rules.vote import ev_long
 from envs.core.series import prepare
 from envs.core.settings import CoreSettings
-from envs.core.tape import EvLine, SignalTape, VoteTable
+from envs.core.tape import EvLine, ExitSlope, SignalTape, VoteTable
 from envs.kernel.signal import candidates_of, votes_of
 from envs.market.planted import synthetic_market
 from envs.market.synthetic import SyntheticSettings
@@ -22,11 +23,17 @@ def default_environment_data(
 ) -> tuple[MarketData, SignalTape, VoteTable]:
     """Two symbols of hourly bars, their uniform signal tape and planted votes; made once."""
     made = synthetic_market(SyntheticSettings(n_bars=n_bars, seed=seed))
-    return made.market, uniform_tape(made.market, made.votes, made.pool_line), made.votes
+    tape = uniform_tape(made.market, made.votes, made.pool_line, made.exit_slopes)
+    return made.market, tape, made.votes
 
 
-def uniform_tape(market: MarketData, votes: VoteTable, line: EvLine) -> SignalTape:
-    """Tape of equal weights and one given EV line, without any learning; no exit slopes."""
+def uniform_tape(
+    market: MarketData,
+    votes: VoteTable,
+    line: EvLine,
+    exit_slopes: Sequence[ExitSlope] | None = None,
+) -> SignalTape:
+    """Tape of equal weights, one given EV line and exit slopes (NaN without), nothing learned."""
     settings = CoreSettings()
     count = votes.valid.sum(axis=2)
     with np.errstate(invalid="ignore"):
@@ -41,8 +48,11 @@ def uniform_tape(market: MarketData, votes: VoteTable, line: EvLine) -> SignalTa
     )
     candidate = candidates_of(market.complete, market.valid, side, edge, level, settings)
     weights = np.where(votes.valid, 1.0 / np.maximum(count, 1)[:, :, None], 0.0)
+    slopes = np.full((market.n_bars, 3, 3), np.nan)
+    if exit_slopes is not None:
+        slopes[:] = [(x.b, x.se, x.q) for x in exit_slopes]
     return SignalTape(
         side, score, up, down, np.nan_to_num(ev), confidence, edge, level, reason, weights,
-        np.ones_like(weights), candidate, np.full((market.n_bars, 3, 3), np.nan), votes.origin,
+        np.ones_like(weights), candidate, slopes, votes.origin,
         "uniform",
     )  # fmt: skip

@@ -29,6 +29,7 @@ from envs.core.trade import (
 from envs.core.world import Resolved, World
 from envs.kernel.counterfactual import Counterfactual, compiled_ladder
 from envs.observe import BOUND, observation_size, observe
+from envs.period import Episodes, first_candidate
 
 CandidateMode = Literal["signals", "all"]
 
@@ -95,14 +96,15 @@ class TradingEnv(gym.Env[Any, Any]):
         self.preset: ActionPreset = preset(preset_name)
         self.trading_actions = [i for i, a in enumerate(self.preset.actions) if a.size > 0.0]
         self.candidates: CandidateMode = candidates
-        self.episode_bars, self.random_start = episode_bars, random_start
         self.chain = chain or HookChain()
         self.data = prepared or prepare(market, self.settings)
         self.action_space: Any = gym.spaces.MultiDiscrete([3, len(self.trading_actions)])
         size = observation_size(len(market.feature_names))
         self.observation_space = gym.spaces.Box(-BOUND, BOUND, (size,), dtype=np.float32)
-        self._first = self._first_row()
-        self._allowed: tuple[int, ...] = tuple(range(market.n_symbols))
+        wanted = tape.candidate if candidates == "signals" else market.complete
+        self._episodes = Episodes(market, first_candidate(wanted), episode_bars, random_start)
+        self._seed, self._episode = -1, 0
+        self._allowed: tuple[int, ...] = ()
         self.view: DecisionView | None = None
 
     def reset(
@@ -110,7 +112,13 @@ class TradingEnv(gym.Env[Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Start an episode; ``seed`` and ``options`` determine it fully."""
         super().reset(seed=seed)
-        start, last = self._period(options or {})
+        if seed is not None:
+            self._seed, self._episode = seed, 0
+        elif self._seed < 0:
+            self._seed = int(self.np_random.integers(2**31))
+        start, last = self._episodes.period(options or {}, self._seed, self._episode)
+        self._allowed = self._episodes.symbols(options or {})
+        self._episode += 1
         self.world = World(self.data, self.settings, start, last, keep_ledger=False)
         self.desk = Desk(
             self.world, self.tape, self.preset, self.settings, self.votes, compiled_ladder()
@@ -229,43 +237,6 @@ class TradingEnv(gym.Env[Any, Any]):
             "reason": reason,
             "resolved": tuple(_resolved(r) for r in self._resolved),
         }
-
-    def _first_row(self) -> int:
-        wanted = self.tape.candidate if self.candidates == "signals" else self.market.complete
-        rows = np.flatnonzero(wanted.any(axis=1))
-        if rows.size == 0:
-            raise FixInput(
-                "the market has no candidate: the period is shorter than the warm-up of the "
-                "features, or the votes have no edge; give a longer period"
-            )
-        return int(rows[0])
-
-    def _period(self, options: dict[str, Any]) -> tuple[int, int]:
-        unknown = set(options) - {"start", "length", "symbols"}
-        if unknown:
-            raise FixInput(f"unknown reset options {sorted(unknown)}: use start, length, symbols")
-        if "symbols" in options:
-            names = self.market.symbols
-            missing = [n for n in options["symbols"] if n not in names]
-            if missing:
-                raise FixInput(f"symbols {missing} are not in the market: choose from {names}")
-            self._allowed = tuple(names.index(n) for n in options["symbols"])
-        end = self.market.n_bars - 1
-        length = int(options.get("length") or self.episode_bars or end - self._first)
-        if length < 1:
-            raise FixInput(f"length must be at least 1 bar, got {length}")
-        if "start" in options:
-            start = int(options["start"])
-            if start >= self.market.n_bars:
-                start = self.market.row_at(start)
-        elif self.random_start:
-            highest = max(self._first, end - length)
-            start = int(self.np_random.integers(self._first, highest + 1))
-        else:
-            start = self._first
-        if not 0 <= start < end:
-            raise FixInput(f"start {start} lies outside the market's rows 0..{end - 1}")
-        return start, min(end, start + length)
 
 
 def _resolved(r: Resolved) -> ResolvedDecision:

@@ -21,7 +21,8 @@ from envs.kernel.account import (
     unrealised_total,
     wide,
 )
-from envs.kernel.bars import advance, finish
+from envs.kernel.bars import advance
+from envs.kernel.closing import finish
 from envs.kernel.market import CONFIDENCE, REGIME, SIDE, Market, Rules, contract_at
 from envs.kernel.state import PENDING, RUNNING, TERMINATED, TRUNCATED
 

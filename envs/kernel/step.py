@@ -9,10 +9,9 @@ from typing import Any, cast
 from numba import prange
 
 from envs.core.rules.reward import step_reward
-from envs.kernel import account, bars, decisions, market, observation
-from envs.kernel.bars import advance, finish
+from envs.kernel import account, bars, closing, decisions, market, observation, paths, quiet
 from envs.kernel.compile import compiled, register
-from envs.kernel.decisions import equity_of, seek, signal_side, start, take
+from envs.kernel.decisions import equity_of, seek, signal_side, size_action, start, take
 from envs.kernel.market import rules_of
 from envs.kernel.observation import observe_into
 from envs.kernel.state import RUNNING
@@ -49,31 +48,41 @@ def step_one(
 
 
 def step_serial(
-    m: Any, accounts: Any, slots: Any, trades: Any, sides: Any, actions: Any, first: Any,
-    last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
+    m: Any, accounts: Any, slots: Any, trades: Any, chosen: Any, sides: Any, actions: Any,
+    first: Any, last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
 ) -> None:  # fmt: skip
-    """Step every environment on this thread."""
-    for e in range(accounts.shape[0]):
-        reward, state = step_one(
+    """Step the chosen environments on this thread."""
+    for k in range(chosen.shape[0]):
+        e = chosen[k]
+        rewards[e], states[e] = step_one(
             m, accounts[e], slots[e], trades[e], sides[e], actions[e], first[e], last[e],
             allowed[e], obs[e],
         )  # fmt: skip
-        rewards[e] = reward
-        states[e] = state
 
 
 def step_parallel(
-    m: Any, accounts: Any, slots: Any, trades: Any, sides: Any, actions: Any, first: Any,
-    last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
+    m: Any, accounts: Any, slots: Any, trades: Any, chosen: Any, sides: Any, actions: Any,
+    first: Any, last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
 ) -> None:  # fmt: skip
-    """Step every environment, shared among threads; no result depends on their number."""
-    for e in prange(accounts.shape[0]):
-        reward, state = step_one(
+    """Step the chosen environments, shared among threads; no result depends on their number."""
+    for k in prange(chosen.shape[0]):
+        e = chosen[k]
+        rewards[e], states[e] = step_one(
             m, accounts[e], slots[e], trades[e], sides[e], actions[e], first[e], last[e],
             allowed[e], obs[e],
         )  # fmt: skip
-        rewards[e] = reward
-        states[e] = state
+
+
+def fill_masks(m: Any, accounts: Any, slots: Any, sides: Any, out: Any) -> None:
+    """Mask (B, A) of the present decisions, True = allowed; all True at an end."""
+    r = rules_of(m.constants)
+    for e in range(accounts.shape[0]):
+        acc = accounts[e]
+        for a in range(out.shape[1]):
+            out[e, a] = True
+            if acc.decision >= 0 and m.actions[a, 0] != 0.0:
+                side = signal_side(m, acc) if sides[e] == FROM_SIGNAL else sides[e]
+                out[e, a] = size_action(m, r, acc, slots[e], side, a).mask_reason == 0
 
 
 _COLD = frozenset(
@@ -87,10 +96,21 @@ _PYTHON = frozenset({"lay_out", "constants_of"})
 @cache
 def compiled_step(parallel: bool) -> Any:
     """The stepping loop compiled for this process, from the disk cache where possible."""
-    for module in (market, account, bars, decisions, observation):
+    _register_all()
+    return compiled(step_parallel if parallel else step_serial, parallel)
+
+
+@cache
+def compiled_masks() -> Any:
+    """``fill_masks`` compiled for this process."""
+    _register_all()
+    return compiled(fill_masks)
+
+
+def _register_all() -> None:
+    for module in (market, account, paths, quiet, closing, bars, decisions, observation):
         _register_module(module)
     register(cast(FunctionType, step_one), inline=False)
-    return compiled(step_parallel if parallel else step_serial, parallel)
 
 
 def _register_module(module: ModuleType) -> None:
@@ -98,6 +118,3 @@ def _register_module(module: ModuleType) -> None:
         own = isinstance(value, FunctionType) and value.__module__ == module.__name__
         if own and name not in _PYTHON and not name.startswith("_"):
             register(value, inline=name not in _COLD)
-
-
-__all__ = ["FROM_SIGNAL", "SERIAL_BELOW", "advance", "compiled_step", "finish"]

@@ -153,7 +153,7 @@ def next_event(
     )
 
 
-def adverse_first(side: int, open_: int, close: int, rule: int, in_reach: bool) -> bool:
+def adverse_first(side: int, open_: float, close: float, rule: int, in_reach: bool) -> bool:
     """Whether a position's path meets its adverse extreme first."""
     if rule == RULE_PESSIMISTIC and in_reach:
         return True
@@ -192,7 +192,7 @@ def vertex_ns(open_ns: int, interval_ns: int, parts: int, part: int, index: int)
 
 
 def bar_in_reach(
-    stop: int, liq: int, low: int, high: int, mark_low: float, mark_high: float
+    stop: int, liq: int, low: float, high: float, mark_low: float, mark_high: float
 ) -> bool:
     """Whether stop or liquidation, as it stands at the open, lies inside the bar (signed)."""
     return (low <= stop <= high) or (mark_low <= liq <= mark_high)

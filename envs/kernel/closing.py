@@ -1,0 +1,208 @@
+"""Closing positions of one compiled environment: fills, reports, the emergency stop, the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from envs.core.rules.booking import Book, Fill, net_units, risk_units
+from envs.core.rules.columns import CLOSE, SLIP, VALID
+from envs.core.rules.exits import Stop, defensive_stop, time_is_up
+from envs.core.rules.lifecycle import Guard, close_at, excursions, with_order, with_stop
+from envs.core.rules.path import LIQUIDATION
+from envs.core.rules.rounding import from_units, to_units
+from envs.core.rules.walk import END, TIME
+from envs.kernel.account import (
+    book_at,
+    book_cash,
+    count_status,
+    entry_notional,
+    evaluate_calmly,
+    guard_at,
+    judged,
+    keep_book,
+    keep_guard,
+    keep_judgement,
+    levels_at,
+    spare_units,
+    stop_hit,
+    tier_at,
+    trade_closed,
+    unrealised_total,
+    wide,
+)
+from envs.kernel.market import Market, Rules, contract_at
+from envs.kernel.state import OPEN as HELD
+from envs.kernel.state import PENDING
+
+EMERGENCY = 8
+LAPSED = -1
+REDUCED = -2
+ENDED = -3
+"""Why an entry never opened, in a report's ``reason``: lapsed, gate reducing, end of data."""
+
+
+def judge_close(m: Market, r: Rules, acc: Any, slots: Any, trades: Any, t: int) -> None:
+    """Time exits at the close, and what becomes of entries that did not fill."""
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if slot.status == 0 or m.rows[t, s, VALID] == 0.0:
+            continue
+        if slot.status == HELD:
+            contract = contract_at(m.contracts, s)
+            close = wide(slot.side) * int(m.rows[t, s, CLOSE])
+            levels = levels_at(slot, r.fees, contract)
+            if time_is_up(levels, m.close_ns[t], close, r.fees.time_min_r):
+                keep_guard(slot, with_order(guard_at(slot), TIME))
+        elif r.unfilled_market:
+            slot.market = True
+        else:
+            drop_entry(acc, slot, trades, s, LAPSED)
+
+
+def evaluate(
+    m: Market, r: Rules, acc: Any, slots: Any, trades: Any, now: int, at_close: bool
+) -> None:
+    """Ladder and emergency stop; a level just reached acts on the open positions."""
+    unrealised = unrealised_total(slots, m.contracts)
+    equity = from_units(acc.cash) + unrealised
+    if evaluate_calmly(acc, equity, unrealised, now, r):
+        return
+    flat = count_status(slots, HELD) == 0
+    got = judged(acc, equity, unrealised, flat, now, r)
+    keep_judgement(acc, got)
+    if got.raised >= 2:
+        act_on_level(m, r, acc, slots, trades, now, at_close, got.raised)
+
+
+def act_on_level(
+    m: Market, r: Rules, acc: Any, slots: Any, trades: Any, now: int, at_close: bool, level: int
+) -> None:
+    """Level 2 drops entries and pulls stops up; level 3 closes everything."""
+    for s in range(slots.shape[0]):
+        if slots[s].status == PENDING:
+            drop_entry(acc, slots[s], trades, s, REDUCED)
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if slot.status != HELD:
+            continue
+        slot.quiet = False
+        contract = contract_at(m.contracts, s)
+        if level >= 3:
+            if at_close:
+                keep_guard(slot, with_order(guard_at(slot), EMERGENCY))
+            else:
+                price = wide(slot.side) * slot.last
+                market_close(m, r, acc, slots, trades, s, EMERGENCY, price, now, False)
+        else:
+            levels = levels_at(slot, r.fees, contract)
+            atr_ticks = slot.atr * contract.tick_den / contract.tick_num
+            stop = Stop(slot.stop, wide(slot.stop_kind))
+            moved = defensive_stop(levels, stop, wide(slot.side) * slot.mark, atr_ticks)
+            keep_guard(slot, with_stop(guard_at(slot), moved))
+
+
+def market_close(
+    m: Market, r: Rules, acc: Any, slots: Any, trades: Any, s: int, reason: int, price: int,
+    now: int, truncated: bool,
+) -> None:  # fmt: skip
+    """Close a position at market at an unsigned price in ticks."""
+    slot = slots[s]
+    contract = contract_at(m.contracts, s)
+    before = book_at(slot)
+    guard, book, fill = close_at(
+        levels_at(slot, r.fees, contract), guard_at(slot), before, reason, wide(slot.side) * price,
+        m.rows[acc.row, s, SLIP], spare_units(acc, slots, s), r.fees, contract,
+        tier_at(slot, m.brackets, s),
+    )  # fmt: skip
+    keep_guard(slot, guard)
+    keep_book(slot, book)
+    book_closing_fill(r, acc, before, book, fill, now)
+    settle_slot(m, r, acc, slot, trades, s, book, guard, fill, now, truncated)
+
+
+def book_closing_fill(r: Rules, acc: Any, before: Book, after: Book, fill: Fill, now: int) -> None:
+    """Book one closing fill and count stops."""
+    book_cash(acc, fill.gross)
+    if fill.reason == LIQUIDATION:
+        book_cash(acc, after.insurance - before.insurance)
+    book_cash(acc, -fill.fee)
+    if fill.reason == 1 or fill.reason == 3 or fill.reason == 4 or fill.reason == 7:
+        stop_hit(acc, now, r.stop_ring)
+
+
+def settle_slot(
+    m: Market, r: Rules, acc: Any, slot: Any, trades: Any, s: int, book: Book, guard: Guard,
+    fill: Fill, now: int, truncated: bool,
+) -> None:  # fmt: skip
+    """Take a finished position off the books and report the trade."""
+    contract = contract_at(m.contracts, s)
+    net = net_units(book)
+    risk = risk_units(slot.entry - slot.stop0, slot.qty0, contract)
+    r_net = net / risk if risk > 0 else 0.0
+    slot.status = 0
+    acc.busy -= 1
+    trade_closed(acc, r_net)
+    if acc.n_trades >= trades.shape[0]:
+        return
+    out = trades[acc.n_trades]
+    acc.n_trades += 1
+    side = wide(slot.side)
+    notional = entry_notional(slot, contract)
+    mae, mfe = excursions(levels_at(slot, r.fees, contract), guard)
+    report_entry(out, slot, s)
+    out.closed = True
+    out.truncated = truncated
+    out.reason = 2 if fill.reason == 12 else fill.reason
+    out.entry_ns = slot.entry_ns
+    out.exit_ns = now
+    out.entry_ticks = side * slot.entry
+    out.stop0_ticks = side * slot.stop0
+    out.qty_steps = slot.qty0
+    out.notional_units = to_units(notional)
+    out.margin_units = to_units(notional / slot.leverage)
+    out.gross_units = book.gross
+    out.fee_units = book.fees
+    out.funding_units = book.funding
+    out.insurance_units = book.insurance
+    out.slippage_units = book.slippage
+    out.net_units = net
+    out.risk_units = risk
+    out.equity_units = slot.equity_units
+    out.r_net = r_net
+    out.mae_frac = mae
+    out.mfe_frac = mfe
+    out.exit_price_ticks = side * fill.price
+
+
+def report_entry(out: Any, slot: Any, s: int) -> None:
+    """Which decision a report belongs to."""
+    out.row = slot.decided_row
+    out.symbol = s
+    out.action = slot.action
+    out.side = slot.side
+    out.exit = slot.exit
+    out.leverage = slot.leverage
+
+
+def drop_entry(acc: Any, slot: Any, trades: Any, s: int, reason: int) -> None:
+    """Report an entry that never opened, and free its slot."""
+    slot.status = 0
+    acc.busy -= 1
+    if acc.n_trades < trades.shape[0]:
+        out = trades[acc.n_trades]
+        acc.n_trades += 1
+        report_entry(out, slot, s)
+        out.closed = False
+        out.reason = reason
+
+
+def finish(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
+    """Close what is still open at the last close with taker cost, reason END."""
+    t = acc.row
+    for s in range(slots.shape[0]):
+        if slots[s].status == PENDING:
+            drop_entry(acc, slots[s], trades, s, ENDED)
+    for s in range(slots.shape[0]):
+        if slots[s].status == HELD:
+            price = int(m.rows[t, s, CLOSE])
+            market_close(m, r, acc, slots, trades, s, END, price, m.close_ns[t], True)
