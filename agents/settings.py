@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from envs.core.settings import setting
 
+AUTO = "auto"
+CLASSIC_DISCOUNT = 0.95
+
 
 @dataclass(frozen=True)
 class SizingSettings:
@@ -69,13 +72,13 @@ class SizingSettings:
         0.5, "RL_SIZING_KELLY_FRACTION", "(0,1]", "fraction of full Kelly", gt=0.0, le=1.0
     )
     alpha: float = setting(0.15, "RL_SIZING_ALPHA", "(0,1]", "classic: step size", gt=0.0, le=1.0)
-    discount: float = setting(
-        0.95,
+    discount: str = setting(
+        AUTO,
         "RL_SIZING_DISCOUNT",
-        "[0,1)",
-        "classic: discount (counterfactual uses 0)",
-        ge=0.0,
-        lt=1.0,
+        "auto, [0,1)",
+        f"discount of the next state; auto: {CLASSIC_DISCOUNT} (classic), 0 (counterfactual, which "
+        "takes nothing above 0)",
+        pattern=r"auto|0(\.\d*)?|\.\d+",
     )
     q0: float = setting(0.0, "RL_SIZING_Q0", "reward", "classic: optimistic start")
     step: str = setting(
@@ -100,6 +103,11 @@ class SizingSettings:
         choices=("epsilon", "ucb", "thompson", "none"),
     )
     ucb_c: float = setting(0.5, "RL_SIZING_UCB_C", "reward", "classic: UCB width", ge=0.0)
+
+    @property
+    def classic_discount(self) -> float:
+        """Discount of the classic learner, ``auto`` resolved."""
+        return CLASSIC_DISCOUNT if self.discount == AUTO else float(self.discount)
 
 
 @dataclass(frozen=True)

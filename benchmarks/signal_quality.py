@@ -22,7 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import spearmanr
 
-from agents.reinforcement.aggregating import AggregatingPool, run_pool
+from agents.reinforcement.aggregating import run_pool
+from agents.reinforcement.pool import AggregatingPool
 from agents.reinforcement.settings import ReinforcementSettings
 from ensemble.crossfit import votes_for_run
 from ensemble.settings import EnsembleSettings

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 from typing import Any
 
-IDS = {
-    "QuantumTrader/Trading-v0": "envs.registration:make_trading",
-    "QuantumTrader/Sizing-v0": "envs.registration:make_sizing",
-    "QuantumTrader/SizingTabular-v0": "envs.registration:make_sizing_tabular",
-    "QuantumTrader/Weights-v0": "envs.registration:make_weights",
+IDS: dict[str, tuple[str, str | None]] = {
+    "QuantumTrader/Trading-v0": ("make_trading", "make_trading_vector"),
+    "QuantumTrader/Sizing-v0": ("make_sizing", "make_sizing_vector"),
+    "QuantumTrader/SizingTabular-v0": ("make_sizing_tabular", "make_sizing_tabular_vector"),
+    "QuantumTrader/Weights-v0": ("make_weights", None),
 }
+"""Entry points of each id: one environment, and many on the compiled kernel."""
 
 
 def register() -> None:
     """Register every id once."""
     import gymnasium as gym
 
-    for id_, entry in IDS.items():
+    for id_, (single, vector) in IDS.items():
         if id_ not in gym.registry:
-            gym.register(id=id_, entry_point=entry)
+            gym.register(
+                id=id_,
+                entry_point=f"{__name__}:{single}",
+                vector_entry_point=None if vector is None else f"{__name__}:{vector}",
+            )
 
 
 def make_trading(**kwargs: Any) -> Any:
@@ -46,6 +51,27 @@ def make_sizing_tabular(**kwargs: Any) -> Any:
     from envs.views import TabularView
 
     return TabularView(make_sizing(**kwargs))
+
+
+def make_trading_vector(num_envs: int = 1, **kwargs: Any) -> Any:
+    """Many accounts deciding direction and size of every closed bar, on the compiled kernel."""
+    from envs.vector import TradingVectorEnv
+
+    return TradingVectorEnv(num_envs, view="trading", **kwargs)
+
+
+def make_sizing_vector(num_envs: int = 1, **kwargs: Any) -> Any:
+    """Many accounts sizing the executable candidates, on the compiled kernel."""
+    from envs.vector import TradingVectorEnv
+
+    return TradingVectorEnv(num_envs, view="sizing", **kwargs)
+
+
+def make_sizing_tabular_vector(num_envs: int = 1, **kwargs: Any) -> Any:
+    """The same with the 300 table states as observation."""
+    from envs.vector import TradingVectorEnv
+
+    return TradingVectorEnv(num_envs, view="tabular", **kwargs)
 
 
 def make_weights(**kwargs: Any) -> Any:

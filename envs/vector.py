@@ -90,11 +90,13 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.settings = settings or CoreSettings()
         self.view: View = view
         self.metadata = {"autoreset_mode": _AUTORESET[autoreset], "render_modes": []}
-        self._same_step = autoreset == "same_step"
+        self.same_step = autoreset == "same_step"
         self._copy, self._with_trades = copy, trades
         data = prepared or prepare(market, self.settings)
         wanted = market.complete if view == "trading" else tape.candidate
-        self._market = lay_out(data, tape, votes, self.settings, self.preset, wanted)
+        self._market = lay_out(
+            data, tape, votes, self.settings, self.preset, wanted, by_confidence=view != "trading"
+        )
         self._episodes = Episodes(market, first_candidate(wanted), episode_bars, random_start)
         self._trading = np.array(
             [i for i, a in enumerate(self.preset.actions) if a.size > 0.0], dtype=np.int64
@@ -168,7 +170,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         if not self._started:
             raise FixInput("step() needs a running episode: call reset() first")
         self._take_actions(actions)
-        if not self._same_step:
+        if not self.same_step:
             ended = np.flatnonzero(self.accounts["phase"] != RUNNING)
             if ended.size:
                 self._plan(ended, {})
@@ -177,7 +179,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         terminated, truncated = phase == TERMINATED, phase == TRUNCATED
         rewards = self._rewards.copy()
         infos = self._infos()
-        if self._same_step and bool((terminated | truncated).any()):
+        if self.same_step and bool((terminated | truncated).any()):
             infos = self._begin_ended(np.flatnonzero(terminated | truncated), infos)
         return self._observation(), rewards, terminated, truncated, infos
 

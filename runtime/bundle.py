@@ -10,27 +10,28 @@ from typing import Any
 from agents.baselines import EvKelly
 from agents.checkpoint import load_agent
 from agents.protocol import SizingAgent
-from agents.reinforcement.aggregating import AggregatingPool
+from agents.reinforcement.manager import ReinforcementManager
 from agents.settings import SizingSettings
-from envs.artifact import file_digest, load_artifact
+from envs.artifact import file_digest
 from envs.core.errors import RefusedArtifact
 from envs.core.instrument import Instrument
 from envs.core.tape import EvLine, ExitSlope
 
 BUNDLE_VERSION = 1
-POOL_SCHEMA = "reinforcement-manager"
-POOL_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle: both agents, lines, schema and what it was made of."""
+    """A verified bundle: both agents, lines, schema and what it was made of.
+
+    ``manager`` stands as of the end of training, ready to learn what came after.
+    """
 
     folder: Path
     manifest: dict[str, Any]
     table: SizingAgent
     shipped: SizingAgent
-    pool: AggregatingPool
+    manager: ReinforcementManager
     pool_line: EvLine | None
     exit_slopes: tuple[ExitSlope | None, ...]
     instruments: tuple[Instrument, ...]
@@ -54,10 +55,9 @@ def load_bundle(folder: Path, *, feature_hash: str | None = None) -> Bundle:
             f"{features['hash']}; retrain with this version's features"
         )
     table, extra = load_agent(folder / "sizing.json", feature_schema_hash=features["hash"])
-    pool = load_artifact(
-        folder / "reinforcement.json", schema_name=POOL_SCHEMA, max_version=POOL_VERSION,
-        feature_schema_hash=features["hash"],
-    )  # fmt: skip
+    manager = ReinforcementManager.load(
+        folder / "reinforcement.json", feature_schema_hash=features["hash"]
+    )
     lines = _json(folder / "ev_lines.json")
     shipped = table
     if manifest["sizing_agent"]["shipped"] == "ev_kelly":
@@ -69,7 +69,7 @@ def load_bundle(folder: Path, *, feature_hash: str | None = None) -> Bundle:
         manifest,
         table,
         shipped,
-        AggregatingPool.from_state(pool.payload["pool"]),
+        manager,
         EvLine(**lines["pool"]) if lines["pool"] else None,
         tuple(ExitSlope(**s) if s else None for s in lines["exits"]),
         tuple(Instrument.from_json(i) for i in _json(folder / "instruments.json")),

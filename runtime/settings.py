@@ -23,6 +23,7 @@ from envs.core.errors import FixSettings
 from envs.core.settings import CoreSettings
 from envs.market.settings import MarketSettings
 from runtime.settings_checks import contradictions
+from runtime.settings_live import LiveSettings
 from runtime.settings_run import QUICK_EPISODES, RunSettings
 from runtime.settings_tree import (
     PREFIXES,
@@ -49,6 +50,7 @@ class Settings:
     sizing: SizingSettings = field(default_factory=SizingSettings)
     kelly: KellySettings = field(default_factory=KellySettings)
     reinforcement: ReinforcementSettings = field(default_factory=ReinforcementSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
 
     def values(self) -> dict[str, Any]:
         """Every setting's value by TOML key, in the order of the tables."""

@@ -37,6 +37,13 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     for low, high in NOT_ABOVE:
         if values[low] > values[high]:
             yield f"{_said(low, values)} must not be above {_said(high, values)}"
+    discount = values["sizing.discount"]
+    bootstraps = discount != "auto" and float(discount) > 0.0
+    if bootstraps and values["sizing.learner"] == "counterfactual":
+        yield (
+            f"{_said('sizing.discount', values)} is for the classic learner: give auto or 0 with "
+            f"{_said('sizing.learner', values)}"
+        )
     total = sum(values[key] for key in REWARD_WEIGHTS)
     if abs(total - 1.0) > SUM_TOLERANCE:
         named = ", ".join(_said(key, values) for key in REWARD_WEIGHTS)

@@ -27,6 +27,7 @@ TITLES = {
     "sizing": "The sizing agent",
     "kelly": "Kelly",
     "reinforcement": "The weight and calibration manager",
+    "live": "The live runtime only: training reads none of these",
 }
 HEAD = """# Settings
 

@@ -34,6 +34,11 @@ class RunSettings:
         "1h", "QT_INTERVAL", "bar interval", "length of a bar",
         option="--timeframe", choices=("1m", "5m", "15m", "30m", "1h", "2h", "4h", "1d"),
     )  # fmt: skip
+    detail_timeframe: str = setting(
+        "5m", "QT_DETAIL_INTERVAL", "bar interval",
+        "length of the finer bars inside a bar; read with QT_INTRABAR_RULE=detail only",
+        choices=("1m", "5m", "15m", "30m", "1h", "2h", "4h"),
+    )  # fmt: skip
     start: datetime | None = setting(
         None, "QT_START", "UTC date", "first bar used; without: the first there is",
         option="--start", metavar="DATE",

@@ -12,6 +12,7 @@ from agents.settings import KellySettings, SizingSettings
 from ensemble.settings import EnsembleSettings
 from envs.core.settings import CoreSettings
 from envs.market.settings import MarketSettings
+from runtime.settings_live import LiveSettings
 from runtime.settings_run import RunSettings
 from runtime.settings_values import allowed
 
@@ -23,6 +24,7 @@ GROUPS: dict[str, type[Any]] = {
     "sizing": SizingSettings,
     "kelly": KellySettings,
     "reinforcement": ReinforcementSettings,
+    "live": LiveSettings,
 }
 PREFIXES = (
     "QT_AI_", "QT_ESS_", "QT_AELM_", "QT_ENSEMBLE_", "RL_", "ORCH_", "MATH_", "REGIME_", "COST_",

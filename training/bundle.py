@@ -12,11 +12,11 @@ from typing import Any
 from agents.checkpoint import save_agent
 from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.q_learning import QLearningAgent
-from envs.artifact import atomic_write_text, code_version, file_digest, save_artifact
+from envs.artifact import atomic_write_text, code_version, file_digest
 from envs.core.market_data import MarketData
 from envs.core.tape import EvLine
 from envs.market.indicators import ANCHOR_BARS, WARMUP_BARS
-from runtime.bundle import BUNDLE_VERSION, POOL_SCHEMA, POOL_VERSION
+from runtime.bundle import BUNDLE_VERSION
 from runtime.settings import Settings
 from training.files import write_json
 from training.sizing import Choice
@@ -108,15 +108,7 @@ def _write(folder: Path, parts: BundleParts) -> None:
         extra={"settings": sizing},
         **stamp,
     )
-    save_artifact(
-        folder / "reinforcement.json", schema_name=POOL_SCHEMA, schema_version=POOL_VERSION,
-        payload={
-            "algorithm": parts.tape.signals.algorithm,
-            "pool": parts.tape.pool_state.state_dict(),
-            "weights": parts.tape.pool_state.weights().tolist(),
-        },
-        **stamp,
-    )  # fmt: skip
+    parts.tape.manager.checkpoint(folder / "reinforcement.json", **stamp)
     write_json(folder / "metrics.json", parts.metrics)
     write_json(folder / "certificate.json", None)
     write_json(folder / "manifest.json", _manifest(folder, parts, config_hash))

@@ -17,14 +17,11 @@ from envs.core.market_data import MarketData
 from envs.core.series import prepare
 from envs.core.tape import VoteTable
 from envs.market.build import load_market
-from envs.market.planted import synthetic_market
-from envs.market.sources import interval_ns_of
-from envs.market.synthetic import SyntheticSettings, edge_of, over_period
 from runtime.bundle import Bundle, load_bundle
-from runtime.settings import Settings
+from runtime.settings import Settings, load_settings, replace_run
 from training.evaluation import baselines, evaluate
 from training.files import write_json
-from training.inputs import iso
+from training.inputs import detail_of, generated, iso
 from training.report import print_evaluation, to_json
 from training.simulate import Period
 from training.sizing import copy_agent
@@ -42,16 +39,16 @@ def evaluate_bundle(
     Without ``--start`` the period begins where the bundle's held-out span did.
     """
     bundle = load_bundle(folder)
-    market, votes = _market(settings, bundle, args.start is not None)
+    market, votes = _market(settings, bundle)
     if market.feature_hash != bundle.feature_hash:
         load_bundle(folder, feature_hash=market.feature_hash)
     data = prepare(market, settings.core)
     tape = make_tape(
         data, votes, settings.core, settings.reinforcement, np.zeros(0, dtype=np.int64),
-        bundle.pool_line, bundle.manifest["weight_algorithm"], bundle.pool, bundle.exit_slopes,
+        bundle.pool_line, bundle.manifest["weight_algorithm"], bundle.manager, bundle.exit_slopes,
     )  # fmt: skip
     first = _first(settings, args, market, bundle)
-    last = market.n_bars - 1
+    last = _last(settings, market)
     if last - first < _MIN_BARS:
         raise FixData(
             f"the period holds {max(0, last - first)} usable bars, {_MIN_BARS} are needed: "
@@ -74,25 +71,44 @@ def evaluate_bundle(
         write_json(args.json, {"bundle": str(folder), "span": span, **to_json(result)})
 
 
-def _market(settings: Settings, bundle: Bundle, start_given: bool) -> tuple[MarketData, VoteTable]:
+def _market(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
     run = settings.run
     if run.is_synthetic:
-        wanted = SyntheticSettings(
-            symbols=run.symbols, n_bars=run.synthetic_bars,
-            interval_ns=interval_ns_of(run.timeframe), seed=run.seed,
-            edge=edge_of(run.synthetic_edge),
-        )  # fmt: skip
-        if not start_given and (run.start_ns is not None or run.test_end_ns is not None):
-            wanted = over_period(wanted, run.start_ns, run.test_end_ns)
-        made = synthetic_market(wanted, settings.core.costs, settings.core.signal)
-        return made.market, made.votes
+        return _synthetic(settings, bundle)
     market, _ = load_market(
         Path(run.data).expanduser(), run.symbols, run.timeframe, None, run.test_end_ns,
         funding_default=run.funding == "default", default_rate=settings.core.costs.funding_rate,
-        settings=settings.market,
+        default_mmr=settings.core.costs.default_mmr, settings=settings.market,
+        detail=detail_of(settings),
     )  # fmt: skip
     fitted = load_bundle_models(bundle.folder, settings.ensemble, market.feature_hash)
     return market, votes_of_bundle(market, settings.core, fitted)
+
+
+def _synthetic(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
+    """The bars the bundle was trained on, whatever part of them is evaluated.
+
+    A market of another length is another market, so the length is that of the bundle's own run.
+    """
+    own = load_settings(toml_path=bundle.folder / "config.toml").run
+    if own.is_synthetic:
+        keep = {"start": own.start, "test_end": own.test_end, "synthetic_bars": own.synthetic_bars}
+        settings = replace_run(settings, **keep)
+    made = generated(settings)
+    return made.market, made.votes
+
+
+def _last(settings: Settings, market: MarketData) -> int:
+    end = settings.run.test_end_ns
+    last = market.n_bars - 1
+    if end is None or not settings.run.is_synthetic:
+        return last
+    if end > int(market.close_ns[last]):
+        raise FixData(
+            f"--test-end {iso(end)}: the built-in market of this bundle ends "
+            f"{iso(int(market.close_ns[last]))}"
+        )
+    return market.row_at(end)
 
 
 def _first(settings: Settings, args: argparse.Namespace, market: MarketData, bundle: Bundle) -> int:

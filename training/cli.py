@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -30,7 +31,11 @@ def run_program(work: Callable[[Console], None]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return EXIT_FIX_INPUT
     except OSError as error:
-        sys.stderr.write(f"error: {error.strerror or error}: {error.filename or ''}\n")
+        where = f": {error.filename}" if error.filename else ""
+        hint = ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            hint = "; make room, then repeat the command with --resume"
+        sys.stderr.write(f"error: {error.strerror or error}{where}{hint}\n")
         return EXIT_FIX_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: repeat the command with --resume to continue\n")

@@ -11,6 +11,7 @@ import numpy as np
 from agents.baselines import Constant, EvKelly, FixedLargest, FractionalKelly, RandomPolicy, Skip
 from agents.protocol import SizingAgent
 from agents.settings import KellySettings, SizingSettings
+from agents.sizing.mathematician import Mathematician
 from envs.core.series import prepare
 from envs.core.types import NS_PER_DAY, EntryStyle, ExitStrategy, Int64Array
 from envs.kernel.signal import exits_of
@@ -94,6 +95,7 @@ def baselines(
         RandomPolicy(preset, turnover, seed),
         EvKelly(preset, sizing),
         FractionalKelly(preset, kelly),
+        Mathematician(preset, period.settings.plan, period.settings.costs),
     ]
     if preset.skip_index is not None:
         made.insert(0, Skip(preset))

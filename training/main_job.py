@@ -24,20 +24,29 @@ from rich.progress import (
 from agents.protocol import SizingAgent
 from envs.artifact import atomic_write_text
 from envs.core.actions import preset
-from envs.core.errors import FixSettings
 from envs.core.series import prepare
 from runtime.settings import Settings
 from training.bundle import BundleParts, write_bundle
 from training.evaluation import Evaluation, baselines, evaluate, occupancy
 from training.files import write_json
 from training.inputs import Inputs, load_inputs
+from training.joint import executed_weights
 from training.logs import RunLog
-from training.report import print_data, print_evaluation, print_occupancy, to_json, to_markdown
+from training.report import (
+    print_data,
+    print_evaluation,
+    print_occupancy,
+    print_selection,
+    selection_markdown,
+    to_json,
+    to_markdown,
+)
 from training.runs import data_summary, open_run
 from training.scores import brier, calibration_error
+from training.selection import Selection, select
 from training.simulate import Period, PolicyRun, Simulator
 from training.sizing import Choice, TableAgent, choose_agent, copy_agent, shipped_agent, train
-from training.tape import TAPE_ALGORITHMS, Tape, make_tape
+from training.tape import Tape, make_tape
 
 _CLASSIC_PASSES = 3
 
@@ -79,7 +88,16 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
     )
     print_data(console, inputs.report)
     data = prepare(inputs.market, settings.core)
-    algorithm = _algorithm(settings)
+    selection: Selection = stage.run(
+        "weight algorithms",
+        lambda: select(
+            data, inputs.votes, settings.core, settings.reinforcement, inputs.edges,
+            inputs.spans.train_last, inputs.first_line,
+        ),
+    )  # fmt: skip
+    wanted = settings.reinforcement.algorithm
+    print_selection(console, selection, wanted)
+    algorithm = selection.taken(wanted)
     tape: Tape = stage.run(
         "signal tape",
         lambda: make_tape(
@@ -112,7 +130,10 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
         "evaluation": to_json(result),
         "occupancy": shares,
         "signal": signal_metrics(inputs, tape),
+        "weight_algorithms": selection.to_json(wanted),
+        "reinforcement": tape.manager.get_diagnostics(),
         "joint_check_log_growth": joint.log_growth,
+        "joint_check_weights": executed_weights(data.market, inputs.votes, tape, joint.trades),
         "stages_seconds": stage.seconds,
         "table_digest": agent.digest(),
     }
@@ -120,7 +141,9 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
         log.held_out(name, run_)
     log.close()
     write_json(folder / "metrics.json", metrics)
-    atomic_write_text(folder / "report.md", to_markdown(result))
+    atomic_write_text(
+        folder / "report.md", to_markdown(result) + selection_markdown(selection, wanted)
+    )
     write_bundle(
         folder / "bundle",
         BundleParts(
@@ -227,17 +250,6 @@ def signal_metrics(inputs: Inputs, tape: Tape) -> dict[str, Any]:
 
 def _model_lines(inputs: Inputs) -> tuple[Any, ...]:
     return () if inputs.models is None else tuple(inputs.models.lines)
-
-
-def _algorithm(settings: Settings) -> str:
-    """Algorithm of the tape; what the tape cannot run yet is refused, never replaced."""
-    wanted = settings.reinforcement.algorithm
-    if wanted not in TAPE_ALGORITHMS:
-        raise FixSettings(
-            f"RL_WEIGHT_ALGORITHM={wanted!r}: the signal tape runs "
-            f"{', '.join(TAPE_ALGORITHMS)} so far"
-        )
-    return wanted
 
 
 def _print(

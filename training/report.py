@@ -14,6 +14,7 @@ from rich.table import Table
 from envs.core.types import SizingRegime
 from envs.market.report import REPORT_HEADER, MarketReport
 from training.evaluation import Direction, Evaluation, Row
+from training.selection import Score, Selection
 
 _AXES = {
     "regime": tuple(r.name.lower() for r in SizingRegime if r >= 0),
@@ -22,7 +23,11 @@ _AXES = {
     "performance": ("bad", "neutral", "good"),
 }
 _HEAD = ("policy", "bps/cand.", "agent minus it (95 %)", "log growth", "max DD", "trades")
+_ALGORITHM_HEAD = (
+    "algorithm", "Brier", "minus uniform, 1e-4", "regret", "bound", "trades"
+)  # fmt: skip
 _DATA_HEAD = ("symbol", "from", "to", "bars", "missing", "usable", "default funding")
+_SHORT = {"missing": "gaps", "default funding": "default fund."}
 _COST_HEAD = ("policy", "gross", "fees", "slippage", "funding", "liquid.", "net", "months")
 
 
@@ -68,7 +73,7 @@ def print_data(console: Console, report: MarketReport) -> None:
     """What the bars are and what a user should know of their defects."""
     shown = [REPORT_HEADER.index(name) for name in _DATA_HEAD]
     rows = [[row[i] for i in shown] for row in report.rows()]
-    _print_rows(console, "Bars", _DATA_HEAD, rows)
+    _print_rows(console, "Bars", [_SHORT.get(name, name) for name in _DATA_HEAD], rows)
 
 
 def print_occupancy(console: Console, shares: dict[str, list[float]], title: str) -> None:
@@ -80,6 +85,20 @@ def print_occupancy(console: Console, shares: dict[str, list[float]], title: str
         named = ", ".join(f"{n} {100 * v:.1f} %" for n, v in zip(_AXES[axis], values, strict=True))
         table.add_row(axis, named)
     console.print(table)
+
+
+def print_selection(console: Console, selection: Selection, wanted: str) -> None:
+    """Print the weight algorithms' Brier scores and what ``auto`` would take."""
+    title = f"Weight algorithms, mean Brier of {selection.forecasts} training forecasts"
+    _print_rows(console, title, _ALGORITHM_HEAD, [_score_cells(x) for x in selection.scores])
+    console.print(selection.remark(wanted))
+
+
+def selection_markdown(selection: Selection, wanted: str) -> str:
+    """The same in Markdown."""
+    lines = ["", "| " + " | ".join(_ALGORITHM_HEAD) + " |", "|" + "---|" * len(_ALGORITHM_HEAD)]
+    lines += ["| " + " | ".join(_score_cells(x)) + " |" for x in selection.scores]
+    return "\n".join([*lines, "", selection.remark(wanted)]) + "\n"
 
 
 def verdicts(result: Evaluation) -> list[str]:
@@ -162,6 +181,14 @@ def _cells(row: Row) -> list[str]:
         f"{100 * row.max_drawdown:.1f} %",
         str(row.trades),
     ]
+
+
+def _score_cells(x: Score) -> list[str]:
+    v, bound = x.minus_uniform, "-" if x.bound is None else f"{x.bound:.3f}"
+    gap = "-"
+    if x.algorithm != "uniform":
+        gap = f"{1e4 * v.mean:+.2f} [{1e4 * v.low:+.2f}, {1e4 * v.high:+.2f}]"
+    return [x.algorithm, f"{x.brier:.6f}", gap, f"{x.regret:+.2f}", bound, str(x.trades)]
 
 
 def _cost_cells(row: Row) -> list[str]:

@@ -7,23 +7,23 @@ they stay as the bundle freezes them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from agents.reinforcement.aggregating import AggregatingPool, PoolTape, run_pool
+from agents.reinforcement.aggregating import PoolTape
+from agents.reinforcement.calibration import scalers_of
+from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.settings import ReinforcementSettings
-from envs.core.rules.vote import ev_long
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.tape import EvLine, ExitSlope, SignalTape, VoteTable
 from envs.core.types import BoolArray, EntryStyle, ExitStrategy, Float64Array, Int64Array
 from envs.kernel.signal import candidates_of, exits_of, votes_of
-from envs.market.lines import fit_exit_slope, fit_line
-
-TAPE_ALGORITHMS = ("aa", "fixed_share", "uniform")
+from envs.market.lines import fit_exit_slope
+from training.weights import block_bounds, run_weights
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Tape:
-    """A signal tape with what made it."""
+    """A signal tape with what made it; ``manager`` stands as of the last edge (end of training)."""
 
     signals: SignalTape
     pool: PoolTape
-    pool_state: AggregatingPool
+    manager: ReinforcementManager
     line: EvLine | None
     slopes: tuple[ExitSlope | None, ...]
     candidates: Candidates
@@ -61,7 +61,7 @@ def make_tape(
     edges: Int64Array,
     first_line: EvLine | None = None,
     algorithm: str = "aa",
-    pool_state: AggregatingPool | None = None,
+    manager: ReinforcementManager | None = None,
     first_slopes: tuple[ExitSlope | None, ...] = (None, None, None),
 ) -> Tape:
     """Run the manager over the votes and derive the signals.
@@ -71,25 +71,15 @@ def make_tape(
             training, after which they stay.
         first_line: pool line until the first fit (planted votes bring one; real votes have none,
             so there are no candidates before the first edge).
-        pool_state: state to continue from (a bundle's), else a fresh pool; it is not changed.
+        manager: to continue from (a bundle's): it learns only what came after its own last label
+            and trade; else a fresh one. It is not changed.
         first_slopes: exit slopes until the first fit.
     """
     market = data.market
-    pool_state = (pool_state or AggregatingPool(learning, votes.horizon_bars, algorithm)).copy()
-    pool = run_pool(votes, pool_state)
-    if algorithm == "uniform":
-        pool = uniform_pool(votes, pool)
-    score = pool.p_up - pool.p_down
-    atr_frac = market.atr_frac
-    ev = np.full(score.shape, np.nan)
-    line = first_line
-    bounds = [0, *[int(e) for e in edges], market.n_bars]
-    for k, (a, b) in enumerate(pairwise(bounds)):
-        if k > 0:
-            line = _fit_pool_line(market.close_ns, votes, score, a) or line
-        if line is not None:
-            slope = ev_long(line.b, line.se, 0.0, 1.0, 1.0)
-            ev[a:b] = slope * (score[a:b] - line.s_mean) * atr_frac[a:b]
+    if manager is None:
+        manager = ReinforcementManager(replace(learning, algorithm=algorithm), votes.horizon_bars)
+    made = run_weights(data, votes, settings, manager, edges, first_line)
+    pool, ev, bounds = made.pool, made.ev, block_bounds(edges, market.n_bars)
     slip = np.stack([np.asarray(x) for x in data.slip_next], axis=1)
     post_only = settings.entry.style is EntryStyle.POST_ONLY
     side, confidence, edge, level, reason = votes_of(
@@ -98,21 +88,15 @@ def make_tape(
     candidate = candidates_of(market.complete, market.valid, side, edge, level, settings)
     found = _candidate_rows(data, settings, candidate, side)
     slopes, fitted = _exit_slopes(data, found, ev, bounds, market.close_ns, first_slopes)
-    weights = np.repeat(pool.weights[:, None, :], market.n_symbols, axis=1)
+    scalers = scalers_of(pool.excess, manager.settings.vote_kappa)
+    weights, scalers = (
+        np.repeat(x[:, None, :], market.n_symbols, axis=1) for x in (pool.weights, scalers)
+    )
     signals = SignalTape(
-        side, score, pool.p_up, pool.p_down, np.nan_to_num(ev), confidence, edge, level, reason,
-        weights, np.ones_like(weights), candidate, slopes, votes.origin, algorithm,
+        side, pool.p_up - pool.p_down, pool.p_up, pool.p_down, np.nan_to_num(ev), confidence, edge,
+        level, reason, weights, scalers, candidate, slopes, votes.origin, manager.algorithm,
     )  # fmt: skip
-    return Tape(signals, pool, pool_state, line, fitted, found)
-
-
-def uniform_pool(votes: VoteTable, pool: PoolTape) -> PoolTape:
-    """The same tape with equal weights of the valid models instead of learned ones."""
-    count = np.maximum(votes.valid.sum(axis=2), 1)
-    known = votes.valid.any(axis=2)
-    up = np.where(known, np.nansum(votes.p_up, axis=2) / count, np.nan)
-    down = np.where(known, np.nansum(votes.p_down, axis=2) / count, np.nan)
-    return PoolTape(up, down, np.full_like(pool.weights, 1.0 / pool.weights.shape[1]), pool.loss)
+    return Tape(signals, pool, made.manager, made.line, fitted, found)
 
 
 def half_year_edges(close_ns: Int64Array, first: int, last: int) -> Int64Array:
@@ -134,15 +118,6 @@ def overlaps(rows: Int64Array, ends: Int64Array) -> Int64Array:
     begun = np.searchsorted(starts, ends, side="left")
     over = np.searchsorted(stops, rows, side="right")
     return np.asarray(np.maximum(begun - over - 1, 0), dtype=np.int64)
-
-
-def _fit_pool_line(
-    close_ns: Int64Array, votes: VoteTable, score: Float64Array, edge: int
-) -> EvLine | None:
-    known = (votes.label_end >= 0) & (votes.label_end < edge)
-    known &= np.isfinite(score) & np.isfinite(votes.gross)
-    rows, symbols = np.nonzero(known)
-    return fit_line(score[rows, symbols], votes.gross[rows, symbols], close_ns[rows])
 
 
 def _candidate_rows(

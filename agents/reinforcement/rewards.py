@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 
 from agents.reinforcement.settings import ReinforcementSettings
+from envs.core.errors import FixInput
 
+MAX_QUOTE = 9e7
 _HISTORY = 100
 _MIN_Z = 10
 _MIN_GROUP = 5
@@ -17,18 +19,33 @@ _PART_CLIP = 3.0
 
 @dataclass(frozen=True)
 class TradeResult:
-    """What the reward reads of a closed trade; amounts in quote."""
+    """What the reward reads of a closed trade; amounts in quote, ``exit_ns`` its close (UTC)."""
 
     symbol: str
     regime: int
     pnl: float
     notional: float
     net_r: float
+    exit_ns: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("pnl", "notional", "net_r"):
+            value = getattr(self, name)
+            if not (isfinite(value) and abs(value) <= MAX_QUOTE):
+                raise FixInput(
+                    f"trade of {self.symbol}: {name} = {value}: a finite number up to "
+                    f"{MAX_QUOTE:g} is needed"
+                )
+        if self.notional <= 0.0:
+            raise FixInput(f"trade of {self.symbol}: notional = {self.notional}: must be above 0")
 
 
 @dataclass(frozen=True)
 class ReinforcementSignal:
-    """Reward of one trade and what it did; ``contributions`` per model."""
+    """Reward of one trade and what it did; ``contributions`` per model.
+
+    ``applied`` is False for a skip or a decision that was not executed: nothing was learned.
+    """
 
     raw_reward: float
     shaped: float
@@ -36,6 +53,7 @@ class ReinforcementSignal:
     advantage: float
     contributions: tuple[float, ...]
     weights: tuple[float, ...]
+    applied: bool = True
 
 
 class RewardShaper:
@@ -59,6 +77,13 @@ class RewardShaper:
         self.history.append(trade)
         self.shaped.append(shaped)
         return shaped, baseline, advantage
+
+    def copy(self) -> RewardShaper:
+        """Independent copy."""
+        out = RewardShaper(self._settings)
+        out.history.extend(self.history)
+        out.shaped.extend(self.shaped)
+        return out
 
     def _z(self, trade: TradeResult) -> float:
         past = [t.pnl for t in self.history]

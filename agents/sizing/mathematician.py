@@ -10,12 +10,15 @@ from math import floor, inf, isfinite, log
 
 import numpy as np
 
+from agents.policy import Policy
 from agents.sizing.kelly_tally import Allowance
 from envs.core.actions import ActionPreset
 from envs.core.instrument import Instrument
 from envs.core.rules.costs import planned_net, round_trip_frac, slippage_frac
+from envs.core.rules.exits import stop_atr
 from envs.core.rules.sizing import Funds, SizeRules, largest_leverage, plan_margin, planned_notional
 from envs.core.settings import CostSettings, PlanSettings
+from envs.core.trade import SizingContext
 from envs.core.types import BoolArray, ExitStrategy
 
 INVALID_INPUT = "INVALID_INPUT"
@@ -154,6 +157,40 @@ def nearest_action(preset: ActionPreset, mask: BoolArray, size: float, leverage:
         if away < nearest:
             best, nearest = index, away
     return best
+
+
+class Mathematician(Policy):
+    """The plan of spec 7 as a policy: the grid action nearest to it, exit balanced (8.5).
+
+    Kelly plays no part, and of the account only what the mask and the caps of the context carry:
+    the ratios are those of an account whose free margin does not bind. A preset without skip
+    takes its first allowed action where nothing is planned.
+    """
+
+    def __init__(self, preset: ActionPreset, plan: PlanSettings, costs: CostSettings) -> None:
+        super().__init__("mathematician", preset)
+        self._plan, self._costs = plan, costs
+
+    def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
+        """Nearest unmasked balanced action, None for skip."""
+        plan, atr_frac = self._plan, context.atr_frac
+        sl_frac = plan.sl_atr * atr_frac
+        if not sl_frac >= 3.0 * context.round_trip:
+            return None
+        account = Funds(1.0, 1.0, 0.0, 0.0, 1.0)
+        rules = _rules(plan, plan.risk_per_trade)
+        margin = plan_margin(account, rules, atr_frac, sl_frac)
+        leverage = min(
+            largest_leverage(side, sl_frac, self._costs.default_mmr, plan.leverage, plan.liq_buffer)
+            for side in (1, -1)
+        )
+        if leverage < 1:
+            return None
+        notional = planned_notional(
+            margin, leverage, plan.risk_per_trade, 1.0, sl_frac, context.round_trip
+        )
+        whole = plan_margin(account, rules, atr_frac, stop_atr(ExitStrategy.BALANCED) * atr_frac)
+        return nearest_action(self.preset, context.mask, notional / leverage / whole, leverage)
 
 
 def _valid(account: AccountState, market: MarketConditions) -> bool:

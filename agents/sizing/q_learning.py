@@ -168,7 +168,7 @@ class QLearningAgent:
             value = self._expected(own, following.mask, best)
         else:
             value = float(other[following.state, best])
-        return self.settings.discount * value
+        return self.settings.classic_discount * value
 
     def _expected(self, values: Float64Array, mask: BoolArray, best: int) -> float:
         epsilon = self.settings.epsilon

@@ -168,42 +168,6 @@ class EssSettings:
     recovery_size: float = setting(
         0.25, "QT_ESS_RECOVERY_SIZE", "factor", "size while recovering", gt=0.0, le=1.0
     )
-    auto_ack: str = setting(
-        "auto",
-        "QT_ESS_AUTO_ACK",
-        "auto, true, false",
-        "live runtime only: go on after a stop without an operator; auto: in sim and parity; the "
-        "environments always do",
-        choices=("auto", "true", "false"),
-        hashed=False,
-    )
-    ack_from_level: int = setting(
-        2,
-        "QT_ESS_ACK_FROM_LEVEL",
-        "level",
-        "live runtime only: stops from this level on wait for an operator",
-        ge=1,
-        le=3,
-        hashed=False,
-    )
-    max_engine_errors: int = setting(
-        5,
-        "QT_ESS_MAX_ENGINE_ERRORS",
-        "count",
-        "live runtime only: engine errors tolerated before a stop",
-        ge=1,
-        le=1000,
-        hashed=False,
-    )
-    feed_timeout_s: float = setting(
-        60.0,
-        "QT_ESS_FEED_TIMEOUT_S",
-        "s",
-        "live runtime only: silence of the market feed that stops entries",
-        gt=0.0,
-        le=3600.0,
-        hashed=False,
-    )
 
 
 @dataclass(frozen=True)

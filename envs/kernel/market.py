@@ -114,11 +114,14 @@ def lay_out(
     settings: CoreSettings,
     preset: ActionPreset,
     candidates: BoolArray,
+    by_confidence: bool = True,
 ) -> Market:
     """Lay out a market, its signals and what is decided when.
 
     Args:
         candidates: (T, S) rows at which a symbol may be decided.
+        by_confidence: decide the symbols of a bar by descending confidence, then by name; off, by
+            name alone.
 
     Raises:
         FixInput: More symbols than an environment can address.
@@ -134,7 +137,7 @@ def lay_out(
         market.close_ns,
         _signals(data, tape, votes),
         np.clip(market.features_f32, -BOUND, BOUND).astype(np.float32),
-        _queue(candidates, tape.confidence),
+        _queue(candidates, tape.confidence if by_confidence else np.zeros(candidates.shape)),
         _next_rows(candidates),
         np.asarray([list(c) for c in data.contracts], dtype=np.float64),
         _padded(data.brackets),

@@ -1,4 +1,4 @@
-"""Regret bounds of the aggregating algorithm in the immediate game, on any stream."""
+"""Regret bounds of the aggregating algorithm, immediate and delayed, on any stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from agents.reinforcement.manager import ReinforcementManager
+from agents.reinforcement.pool import AggregatingPool
+from agents.reinforcement.regret import aggregating_bound, tracking_bound
+from agents.reinforcement.settings import ReinforcementSettings
 from envs.core.rules import pool
+from envs.core.trade import ResolvedLabel
 
 PROBABILITIES = st.floats(0.0, 1.0, width=64)
 
@@ -55,6 +60,80 @@ def test_fixed_share_tracks_switching_experts(
     chosen = rng.integers(0, n, switches + 1)[path]
     k = int(np.count_nonzero(chosen[1:] != chosen[:-1]))
     loss = float(((experts[np.arange(rounds), chosen] - outcomes) ** 2).sum())
-    stay = (rounds - 1 - k) * log(1.0 - share + share / n)
-    bound = (log(n) + k * log(n / share) - stay) / 2.0
+    bound = tracking_bound(n, rounds, k, share)
     assert play(experts, outcomes, share) <= loss + bound + 1e-9
+
+
+@st.composite
+def votes(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    """Stated probabilities (T, S, 4), some models asleep, and outcomes (T, S)."""
+    rounds, symbols = draw(st.integers(1, 40)), draw(st.integers(1, 3))
+    stated = draw(arrays(np.float64, (rounds, symbols, 4), elements=PROBABILITIES))
+    return stated, draw(arrays(np.int64, (rounds, symbols), elements=st.integers(0, 1)))
+
+
+@given(votes(), st.sampled_from(["aa", "fixed_share"]))
+@settings(max_examples=100, deadline=None)
+def test_the_managers_regret_stays_below_its_bound(
+    drawn: tuple[np.ndarray, np.ndarray],  # type: ignore[type-arg]
+    algorithm: str,
+) -> None:
+    """Horizon 1: Platt, seven experts, several symbols a bar, as the manager runs them."""
+    stated, outcomes = drawn
+    m = ReinforcementManager(ReinforcementSettings(algorithm=algorithm, share=0.01), 1)
+    for t in range(stated.shape[0]):
+        m.learn_labels(
+            [
+                ResolvedLabel(str(s), t, t + 1, p, 1.0 - p, int(y), 1 - int(y))
+                for s, (p, y) in enumerate(zip(stated[t], outcomes[t], strict=True))
+            ]
+        )
+    got = m.regret()
+    assert got.bound is not None
+    assert got.used <= got.bound + 1e-9
+
+
+def delayed_regret(
+    stated: np.ndarray,  # type: ignore[type-arg]
+    outcomes: np.ndarray,  # type: ignore[type-arg]
+    horizon: int,
+    classes: bool,
+) -> float:
+    """Largest regret over the learners when labels end ``horizon`` bars later, eta 2."""
+    learners: dict[tuple[int, int], AggregatingPool] = {}
+    ours: dict[tuple[int, int], float] = {}
+    theirs: dict[tuple[int, int], np.ndarray] = {}  # type: ignore[type-arg]
+    issued: dict[tuple[int, int], float] = {}
+    for t in range(stated.shape[0] + horizon):
+        for s in range(stated.shape[1]):
+            key = (t % (horizon + 1), s) if classes else (0, s)
+            old = ((t - horizon) % (horizon + 1), s) if classes else (0, s)
+            if t >= horizon:
+                p, y = stated[t - horizon, s], float(outcomes[t - horizon, s])
+                one = learners[old]
+                one.learn(p[None], 1.0 - p[None], np.array([y]), np.array([1.0 - y]))
+                ours[old] = ours.get(old, 0.0) + (issued[t - horizon, s] - y) ** 2
+                theirs[old] = theirs.get(old, np.zeros(pool.N_EXPERTS)) + one.losses[0]
+            if t < stated.shape[0]:
+                fresh = AggregatingPool(ReinforcementSettings(), 1, "aa")
+                learner = learners.setdefault(key, fresh)
+                issued[t, s] = learner.predict(stated[t, s], 1.0 - stated[t, s])[0]
+    return max(ours[k] - float(theirs[k].min()) for k in ours)
+
+
+@given(votes(), st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_a_learner_per_residue_class_restores_the_bound_for_delayed_labels(
+    drawn: tuple[np.ndarray, np.ndarray],  # type: ignore[type-arg]
+    horizon: int,
+) -> None:
+    stated, outcomes = drawn
+    assert delayed_regret(stated, outcomes, horizon, True) <= aggregating_bound(7) + 1e-9
+
+
+def test_one_learner_for_all_delayed_labels_breaks_the_bound() -> None:
+    rng = np.random.default_rng(0)
+    outcomes = np.repeat(rng.integers(0, 2, 30), 12)[:, None]
+    stated = np.tile(np.array([0.05, 0.95, 0.5, 0.5]), (outcomes.size, 1, 1))
+    assert delayed_regret(stated, outcomes, 12, False) > aggregating_bound(7)
+    assert delayed_regret(stated, outcomes, 12, True) <= aggregating_bound(7)

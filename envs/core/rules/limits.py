@@ -156,8 +156,9 @@ def is_calm(
     ``day_high`` and ``peak`` include this equity. A margin of 1e-9 stands for all rounding, so
     True implies that ``judge`` trips nothing; False implies nothing.
     """
+    daily = limits.daily_stop if limits.daily_stop < limits.daily_brake else limits.daily_brake
     return (
-        equity > day_high * (1.0 - limits.daily_stop) + 1e-9 * day_high
+        equity > day_high * (1.0 - daily) + 1e-9 * day_high
         and equity > peak * (1.0 - limits.total_close_all) + 1e-9 * peak
         and -unrealised < wallet * limits.open_close_all - 1e-9 * wallet
         and wallet > 0.0

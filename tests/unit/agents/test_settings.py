@@ -19,7 +19,7 @@ SPECIFIED = {
     "RL_SIZING_EV_Z": 0.5,
     "RL_SIZING_KELLY_FRACTION": 0.5,
     "RL_SIZING_ALPHA": 0.15,
-    "RL_SIZING_DISCOUNT": 0.95,
+    "RL_SIZING_DISCOUNT": "auto",
     "RL_SIZING_Q0": 0.0,
     "RL_SIZING_STEP": "constant",
     "RL_SIZING_ALGORITHM": "q",

@@ -247,3 +247,39 @@ def test_edit_distance_is_zero_only_for_equal_names(a: str, b: str) -> None:
     assert (edit_distance(a, b) == 0) == (a == b)
     assert abs(len(a) - len(b)) <= edit_distance(a, b) <= max(len(a), len(b))
     assert nearest(a, [b], limit=edit_distance(a, b)) == b
+
+
+def test_discount_is_one_of_the_classic_learner() -> None:
+    assert Settings().sizing.classic_discount == 0.95
+    classic = {"RL_SIZING_LEARNER": "classic", "RL_SIZING_DISCOUNT": "0.5"}
+    assert load_settings(environ=classic).sizing.classic_discount == 0.5
+    assert load_settings(environ={"RL_SIZING_DISCOUNT": "0"}).sizing.classic_discount == 0.0
+    said = refusal(environ={"RL_SIZING_DISCOUNT": "0.5"})
+    assert "RL_SIZING_DISCOUNT = 0.5" in said
+    assert "RL_SIZING_LEARNER = counterfactual" in said
+    assert "RL_SIZING_DISCOUNT" in refusal(environ={**classic, "RL_SIZING_DISCOUNT": "1.0"})
+
+
+LIVE_ONLY = {
+    "RL_SIZING_ENABLED": "false", "RL_SIZING_MODE": "math_ai", "RL_SIZING_LIVE_EXPLORATION": "ucb",
+    "RL_SIZING_CHECKPOINT_PATH": "x.json", "MATH_KELLY_CAP": "true", "RL_CHECKPOINT_PATH": "y.json",
+    "RL_CHECKPOINT_INTERVAL": "5", "QT_ESS_AUTO_ACK": "false", "QT_ESS_MAX_ENGINE_ERRORS": "9",
+    "QT_ESS_FEED_TIMEOUT_S": "30", "QT_ESS_ACK_FROM_LEVEL": "3",
+}  # fmt: skip
+
+
+def test_settings_of_the_live_runtime_say_so_and_shape_no_result() -> None:
+    known = {v.env: v for v in variables()}
+    for name in LIVE_ONLY:
+        assert known[name].table == "live"
+        assert not known[name].hashed
+    changed = load_settings(environ=LIVE_ONLY)
+    assert changed.config_hash() == Settings().config_hash()
+    assert changed.live.sizing_mode == "math_ai"
+
+
+@pytest.mark.parametrize(
+    "name", ["QT_AI_PAL_ENABLED", "ORCH_ENABLED", "PERF_ENABLED", "MEMORY_ENABLED"]
+)
+def test_settings_of_systems_that_do_not_exist_are_refused(name: str) -> None:
+    assert name in refusal(environ={name: "true"})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from envs.core.errors import RefusedArtifact
@@ -43,6 +44,9 @@ def test_the_run_folder_holds_everything_needed_to_repeat_it(finished: Path) -> 
     policies = {p["name"] for p in metrics["evaluation"]["policies"]}
     assert {"agent", "skip", "fixed 1x", "fixed largest", "random", "ev_kelly"} <= policies
     assert sum(metrics["occupancy"]["training rows"]["regime"]) == pytest.approx(1.0)
+    scored = {s["algorithm"] for s in metrics["weight_algorithms"]["scores"]}
+    assert scored == {"aa", "fixed_share", "exponential", "platt_exponential", "uniform"}
+    assert "Weight algorithm: aa" in (finished / "report.md").read_text()
 
 
 def test_same_seed_and_data_give_the_same_table(finished: Path, root: Path) -> None:
@@ -89,6 +93,9 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(finished: Path, root: Path
 def test_the_bundle_loads_and_evaluates(finished: Path, root: Path) -> None:
     bundle = load_bundle(finished / "bundle")
     assert bundle.manifest["signal_origin"] == "planted"
+    assert bundle.manager.algorithm == bundle.manifest["weight_algorithm"]
+    trained = bundle.manifest["spans"]["train_end"].removesuffix("Z")
+    assert 0 < bundle.manager.labels.last_ns <= np.datetime64(trained, "ns").astype(np.int64)
     figures = finished.parent / "figures.json"
     done = run(
         root, "evaluate.py", "--bundle", str(finished / "bundle"), "--json", str(figures),
@@ -142,7 +149,7 @@ def test_other_features_are_refused_naming_both(finished: Path) -> None:
         (["--data", "nowhere"], "nowhere"),
         (["--train-end", "2024-01-01", "--test-end", "2023-01-01"], "2023-01-01"),
         (["--episodes", "0"], "QT_EPISODES"),
-        (["--set", "RL_WEIGHT_ALGORITHM=exponential"], "fixed_share"),
+        (["--set", "RL_WEIGHT_ALGORITHM=best"], "fixed_share"),
         (["--set", "RL_SIZING_EPSILN=1"], "RL_SIZING_EPSILON"),
     ],
 )

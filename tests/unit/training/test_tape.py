@@ -49,11 +49,45 @@ def test_candidates_have_a_side_support_and_a_next_bar(made: SyntheticMarket) ->
     assert np.all(signals.ev[rows, symbols] * signals.side[rows, symbols] > 0.0)
 
 
-def test_labels_after_t_change_nothing_at_or_before_t(made: SyntheticMarket) -> None:
+@pytest.mark.parametrize("algorithm", ["exponential", "platt_exponential"])
+def test_the_exponential_family_has_weights_of_its_own(
+    made: SyntheticMarket, algorithm: str
+) -> None:
+    tape = tape_of(made, algorithm)
+    weights = tape.signals.weights[:, 0]
+    assert tape.signals.algorithm == algorithm
+    assert weights[1_000] == pytest.approx([0.25, 0.25, 0.30, 0.20])
+    assert np.unique(weights, axis=0).shape[0] > 100
+    assert np.all((weights >= 0.05) & (weights <= 0.50))
+    assert weights[-1] == pytest.approx(tape.pool.weights[-1])
+    assert tape.manager.trades > 100
+    assert tape.manager.algorithm == algorithm
+
+
+def test_the_manager_of_the_tape_knows_training_only(made: SyntheticMarket) -> None:
+    settings = CoreSettings()
+    data, last = prepare(made.market, settings), made.market.n_bars - 500
+    edges = fifth_edges(1_600, last)
+    tape = make_tape(data, made.votes, settings, ReinforcementSettings(), edges, made.pool_line)
+    assert tape.manager.labels.last_ns <= made.market.close_ns[last]
+    assert np.array_equal(tape.manager.raw_weights(), tape.pool.weights[last])
+    after = make_tape(
+        data, made.votes, settings, ReinforcementSettings(), np.zeros(0, dtype=np.int64),
+        tape.line, "aa", tape.manager, tape.slopes,
+    )  # fmt: skip
+    for name in ("p_up", "ev", "side", "weights"):
+        a, b = getattr(tape.signals, name)[last + 1 :], getattr(after.signals, name)[last + 1 :]
+        assert np.array_equal(a, b, equal_nan=True), name
+
+
+@pytest.mark.parametrize("algorithm", ["aa", "exponential"])
+def test_labels_after_t_change_nothing_at_or_before_t(
+    made: SyntheticMarket, algorithm: str
+) -> None:
     from dataclasses import replace
 
     cut = made.market.n_bars - 700
-    plain = tape_of(made).signals
+    plain = tape_of(made, algorithm).signals
     late = made.votes.label_end > cut
     spoiled = replace(
         made,
@@ -64,7 +98,7 @@ def test_labels_after_t_change_nothing_at_or_before_t(made: SyntheticMarket) -> 
             gross=np.where(late, 50.0, made.votes.gross),
         ),
     )
-    other = tape_of(spoiled).signals
+    other = tape_of(spoiled, algorithm).signals
     for name in ("side", "score", "ev", "confidence", "candidate", "weights"):
         a, b = getattr(plain, name)[: cut + 1], getattr(other, name)[: cut + 1]
         assert np.array_equal(a, b, equal_nan=True), name

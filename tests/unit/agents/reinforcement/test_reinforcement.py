@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agents.reinforcement.aggregating import AggregatingPool, label_order, run_pool
+from agents.reinforcement.aggregating import label_order, run_pool
 from agents.reinforcement.calibration import Calibration
+from agents.reinforcement.pool import AggregatingPool
 from agents.reinforcement.rewards import RewardShaper, TradeResult
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.reinforcement.weights import INITIAL_WEIGHTS, exploration_rate, exponential_update
@@ -148,10 +149,10 @@ def test_the_compiled_pass_equals_stepping_bar_by_bar() -> None:
     assert predicted > 2_000
 
 
-def test_state_round_trip_continues_to_the_same_numbers() -> None:
+def test_a_copy_continues_to_the_same_numbers() -> None:
     votes = synthetic_market(SyntheticSettings(n_bars=2_200, seed=4)).votes
     one = AggregatingPool(ReinforcementSettings(), 8, "aa")
     run_pool(votes, one)
-    other = AggregatingPool.from_state(one.state_dict())
+    other = one.copy()
     again, same = run_pool(votes, one), run_pool(votes, other)
     assert np.array_equal(again.p_up, same.p_up, equal_nan=True)

@@ -10,6 +10,7 @@ from agents.sizing.kelly_tally import Allowance, KellyTally
 from agents.sizing.mathematician import (
     AccountState,
     MarketConditions,
+    Mathematician,
     OptimalParameters,
     confidence_score,
     nearest_action,
@@ -18,6 +19,7 @@ from agents.sizing.mathematician import (
 from envs.core.actions import preset
 from envs.core.instrument import Instrument
 from envs.core.settings import CostSettings, PlanSettings
+from envs.core.trade import SizingContext
 
 FINE = Instrument.of("BTCUSDT", "0.00000001", "0.00000001")
 ACCOUNT = AccountState(10_000.0, 10_000.0)
@@ -150,3 +152,36 @@ def test_nearest_action_of_a_plan() -> None:
     assert near(1.0, 3, mask) == "1x4 balanced"
     assert near(1.0, 3, ~every) == "skip"
     assert nearest_action(preset("classic"), np.zeros(25, dtype=np.bool_), 1.0, 3) is None
+
+
+def chosen(
+    mask: np.ndarray | None = None, atr_frac: float = 0.02, trip: float = 0.00156,
+    **settings: float,
+) -> str:  # fmt: skip
+    full = preset("full")
+    context = SizingContext(
+        0, np.ones(76, dtype=np.bool_) if mask is None else mask, np.ones(76),
+        np.zeros(76, dtype=np.bool_), 0.002, 0.6, trip, atr_frac, np.full((3, 3), np.nan),
+    )  # fmt: skip
+    policy = Mathematician(full, replace(PlanSettings(), **settings), CostSettings())
+    return full.label(policy.decide(context, None).index)
+
+
+def test_the_policy_takes_the_action_nearest_to_the_plan() -> None:
+    full = preset("full")
+    assert chosen() == "1x3 balanced"
+    # The stop is 18 % away: three times the stop would lie beyond liquidation at 3x.
+    assert chosen(atr_frac=0.12) == "1x2 balanced"
+    assert chosen(leverage=2) == "1x2 balanced"
+    # .005 at risk, stop .03: margin 1/6; the costs leave notional .1584, at 3x .317 of that margin.
+    assert chosen(risk_per_trade=0.005, max_margin=1.0, vol_scaling=False) == "0.3x3 balanced"
+    mask = np.ones(76, dtype=np.bool_)
+    mask[full.index_of(1.0, 3, full.actions[2].exit)] = False
+    assert chosen(mask) == "1x4 balanced"
+
+
+def test_the_policy_skips_where_the_plan_does() -> None:
+    assert chosen(trip=0.011) == "skip"
+    assert chosen(atr_frac=0.5) == "skip"
+    assert chosen(atr_frac=float("nan")) == "skip"
+    assert chosen(np.arange(76) == 0) == "skip"

@@ -1,0 +1,14 @@
+"""Projection with bounds that bind."""
+
+from __future__ import annotations
+
+import pytest
+
+from envs.core.rules.simplex import project4
+
+
+def test_known() -> None:
+    assert project4(1.0, 1.0, 1.0, 1.0, 0.05, 0.6) == pytest.approx((0.25,) * 4)
+    assert project4(100.0, 1.0, 1.0, 1.0, 0.05, 0.6) == pytest.approx((0.6, *(0.4 / 3,) * 3))
+    assert project4(1.0, 1.0, 1.0, 1e-9, 0.1, 0.6) == pytest.approx((0.3, 0.3, 0.3, 0.1))
+    assert project4(5.0, 1.0, 2.0, 3.0, 0.25, 0.25) == (0.25,) * 4
