@@ -7,6 +7,7 @@ from collections import deque
 from envs.core.events import GateEvent
 from envs.core.rules.limits import (
     ARMED,
+    NS_PER_DAY,
     RECOVERING,
     Drawdowns,
     Ess,
@@ -57,7 +58,7 @@ class Gate:
         self.limits = stop_limits(settings)
         self.max_positions = risk.max_positions
         self.auto_acknowledge = auto_acknowledge
-        self.ladder = Ladder(-1, equity_quote, equity_quote)
+        self.ladder = Ladder(now_ns // NS_PER_DAY, equity_quote, equity_quote)
         self.ess = Ess(ARMED, 0, now_ns, -1, 0)
         self.drawdowns = Drawdowns(0.0, 0.0, 0.0)
         self.events: list[GateEvent] = []

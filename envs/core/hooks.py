@@ -7,6 +7,7 @@ wins, size factors take the minimum, thresholds the maximum. An empty chain is n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -137,7 +138,7 @@ class HookChain:
                 if isinstance(effect, Veto) and seat.mode is Mode.ENFORCED:
                     blocked = min(blocked, effect.reason) if blocked else effect.reason
         threshold = self._threshold(view, effects)
-        if not blocked and view.context.confidence < threshold:
+        if not blocked and not view.context.confidence >= threshold:
             blocked = "BELOW_THRESHOLD"
         return Verdict(not blocked, blocked, tuple(effects))
 
@@ -153,7 +154,8 @@ class HookChain:
             effects.append((seat.member.name, HookPoint.POSITION_SIZING.name, repr(effect)))
             if not isinstance(effect, Scale) or seat.mode is Mode.OBSERVE:
                 continue
-            factor = effect.factor
+            # A broken adviser (NaN or negative) closes the entry rather than enlarge it.
+            factor = effect.factor if effect.factor >= 0.0 else 0.0
             if seat.mode is Mode.ADVISORY:
                 factor = min(1.0, max(_MIN_ADVISED, factor))
             low, high = min(low, factor), max(high, factor)
@@ -169,7 +171,7 @@ class HookChain:
             delta = effect.delta
             if seat.mode is Mode.ADVISORY:
                 delta = min(_MAX_RAISE, max(0.0, delta))
-            raised = max(raised, self._min_confidence + delta)
+            raised = max(raised, self._min_confidence + delta) if delta == delta else math.inf
         return raised
 
     def _answers(

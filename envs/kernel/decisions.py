@@ -8,7 +8,7 @@ from envs.core.rules.columns import ATR, ATR_FRAC, CLOSE, SLIP_NEXT
 from envs.core.rules.columns import REGIME as RUN_REGIME
 from envs.core.rules.costs import round_trip_frac
 from envs.core.rules.exits import stop_atr
-from envs.core.rules.limits import RECOVERING
+from envs.core.rules.limits import NS_PER_DAY, RECOVERING
 from envs.core.rules.rounding import from_units, to_units
 from envs.core.rules.sizing import Funds, Sized, size_order
 from envs.core.rules.state import confidence_bin, exposure_bin, performance_bin, state_index
@@ -188,7 +188,7 @@ def start(m: Market, r: Rules, acc: Any, slots: Any, row: int, last_row: int, al
     acc.row = row
     acc.last_row = last_row
     acc.allowed = allowed
-    acc.day = -1
+    acc.day = m.close_ns[row] // NS_PER_DAY
     acc.day_high = from_units(r.start_units)
     acc.peak = acc.day_high
     acc.equity = acc.day_high

@@ -60,7 +60,12 @@ class Ess(NamedTuple):
 
 
 def raise_high_waters(ladder: Ladder, equity: float, now_ns: int) -> Ladder:
-    """Ladder after an evaluation: a new UTC day starts its high water at this equity."""
+    """Ladder after an evaluation: a new UTC day starts its high water at this equity.
+
+    An unknown equity (NaN) leaves the high waters and the day as they were.
+    """
+    if equity != equity:
+        return ladder
     day = now_ns // NS_PER_DAY
     high = ladder.day_high
     if day != ladder.day or equity > high:
@@ -72,7 +77,12 @@ def raise_high_waters(ladder: Ladder, equity: float, now_ns: int) -> Ladder:
 
 
 def drawdowns(ladder: Ladder, equity: float, unrealised: float, wallet: float) -> Drawdowns:
-    """Daily, open and total drawdown; a wallet at or below 0 counts as a full open loss."""
+    """Daily, open and total drawdown; a wallet at or below 0 counts as a full open loss.
+
+    Anything unknown (NaN) counts as a full loss: what cannot be measured must not stay armed.
+    """
+    if equity != equity or unrealised != unrealised or wallet != wallet:
+        return Drawdowns(1.0, 1.0, 1.0)
     daily = 1.0 - equity / ladder.day_high if ladder.day_high > 0.0 else 1.0
     total = 1.0 - equity / ladder.peak if ladder.peak > 0.0 else 1.0
     loss = -unrealised

@@ -17,6 +17,9 @@ LEVERAGE_TOO_HIGH = 5
 """Why an action is masked."""
 
 
+LARGEST = 1e300
+
+
 class SizeRules(NamedTuple):
     """Constants of the plan and the caps, fixed for a run."""
 
@@ -103,6 +106,14 @@ def capped_notional(
     return notional
 
 
+def is_valid_input(funds: Funds, ref_ticks: int, atr_frac: float, round_trip: float) -> bool:
+    """Whether all that caps a size is known: finite, and not of the wrong sign."""
+    known = 0.0 < funds.equity < LARGEST and 0.0 < atr_frac < LARGEST and ref_ticks > 0
+    known = known and 0.0 <= round_trip < LARGEST and 0.0 <= funds.size_factor < LARGEST
+    known = known and 0.0 <= funds.gross_notional < LARGEST and 0.0 <= funds.total_risk < LARGEST
+    return known and -LARGEST < funds.free_margin < LARGEST
+
+
 def size_order(
     funds: Funds,
     rules: SizeRules,
@@ -120,7 +131,7 @@ def size_order(
 
     ``ref_ticks`` is the close at the decision (unsigned). A masked action has quantity 0.
     """
-    if not (funds.equity > 0.0 and atr_frac > 0.0):
+    if not is_valid_input(funds, ref_ticks, atr_frac, round_trip):
         return Sized(0, 0.0, False, INVALID_INPUT)
     sl_frac = sl_atr * atr_frac
     if sl_frac < 3.0 * round_trip:

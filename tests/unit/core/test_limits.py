@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from envs.core.gate import Gate
 from envs.core.rules.limits import (
     ARMED,
     COOLING_DOWN,
@@ -20,6 +21,7 @@ from envs.core.rules.limits import (
     raise_high_waters,
     trigger_level,
 )
+from envs.core.settings import CoreSettings
 
 LIMITS = StopLimits(0.03, 0.05, 0.10, 0.25, 10, 900, 3_600, 14_400, 5, 6 * 3_600 * 10**9, 0.25)
 DAY = 86_400 * 10**9
@@ -82,3 +84,20 @@ def test_recovery_ends_by_trades_or_hours() -> None:
     assert next_ess(Ess(RECOVERING, 0, 0, -1, 4), 0, 0, True, True, six - 1, LIMITS).state == 3
     assert next_ess(Ess(RECOVERING, 0, 0, -1, 5), 0, 0, True, True, 1, LIMITS).state == ARMED
     assert next_ess(Ess(RECOVERING, 0, 0, -1, 0), 0, 0, True, True, six, LIMITS).state == ARMED
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_what_cannot_be_measured_trips_the_highest_level(place: int) -> None:
+    numbers = [1.0, 0.0, 1.0]
+    numbers[place] = float("nan")
+    equity, unrealised, wallet = numbers
+    ladder = Ladder(0, 1.0, 1.0)
+    got = judge(ladder, FRESH, equity, unrealised, wallet, True, 0, True, 5, LIMITS)
+    assert (got.raised, got.ess.state) == (3, TRIPPED)
+    assert got.ladder == ladder
+
+
+def test_a_loss_before_the_first_evaluation_counts_as_daily_drawdown() -> None:
+    gate = Gate(CoreSettings(), 10_000.0, DAY + 5)
+    gate.evaluate(9_600.0, 0.0, 9_600.0, True, DAY + 10)
+    assert gate.drawdowns.daily == pytest.approx(0.04)

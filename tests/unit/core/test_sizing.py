@@ -45,6 +45,22 @@ def test_masked(found: Sized, reason: int) -> None:
     assert (found.qty_steps, found.notional, found.mask_reason) == (0, 0.0, reason)
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", Funds._fields)
+def test_an_account_that_is_not_known_sizes_nothing(name: str, bad: float) -> None:
+    assert sized(RICH._replace(**{name: bad})) == Sized(0, 0.0, False, sizing.INVALID_INPUT)
+
+
+@pytest.mark.parametrize("trip", [math.nan, math.inf, -0.001])
+def test_a_cost_that_is_not_known_sizes_nothing(trip: float) -> None:
+    assert sized(trip=trip).mask_reason == sizing.INVALID_INPUT
+
+
+def test_a_price_of_nothing_sizes_nothing() -> None:
+    got = size_order(RICH, RULES, CONTRACT, BRACKETS, 1, 0, 0.02, 0.001, 1.0, 2, 1.5)
+    assert got == Sized(0, 0.0, False, sizing.INVALID_INPUT)
+
+
 def test_uncapped_is_margin_times_leverage() -> None:
     assert sized() == Sized(20_000, 2_000.0, False, sizing.OK)
 

@@ -1,0 +1,48 @@
+"""The hook chain fails closed on what a broken adviser or signal hands it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from envs.core.decide import DecisionView
+from envs.core.hooks import Effect, HookChain, HookPoint, Mode, Raise, Scale, Seat
+from envs.core.trade import SizingChoice
+
+
+class Says:
+    name = "says"
+
+    def __init__(self, point: HookPoint, effect: Effect) -> None:
+        self.points: Sequence[HookPoint] = (point,)
+        self._effect = effect
+
+    def answer(self, point: HookPoint, view: DecisionView) -> Effect:
+        return self._effect
+
+
+def view(confidence: float) -> DecisionView:
+    return cast(Any, SimpleNamespace(context=SimpleNamespace(confidence=confidence)))
+
+
+@pytest.mark.parametrize(("confidence", "allowed"), [(0.2, True), (0.19, False), (math.nan, False)])
+def test_an_entry_needs_a_known_confidence(confidence: float, allowed: bool) -> None:
+    assert HookChain(min_confidence=0.2).check_entry(view(confidence)).allowed is allowed
+
+
+@pytest.mark.parametrize("mode", [Mode.ADVISORY, Mode.ENFORCED])
+@pytest.mark.parametrize("factor", [-0.5, math.nan])
+def test_a_broken_factor_never_enlarges_or_turns_an_order(factor: float, mode: Mode) -> None:
+    chain = HookChain([Seat(Says(HookPoint.POSITION_SIZING, Scale(factor)), mode)])
+    got, _ = chain.size_factor(view(1.0), cast(SizingChoice, SimpleNamespace(index=1)))
+    assert got == (0.0 if mode is Mode.ENFORCED else 0.6)
+
+
+def test_an_unknown_threshold_blocks() -> None:
+    point = HookPoint.CONFIDENCE_ADJUSTMENT
+    chain = HookChain([Seat(Says(point, Raise(math.nan)), Mode.ENFORCED)])
+    assert not chain.check_entry(view(1.0)).allowed
