@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agents.deep.agent import ALGORITHMS, NetworkAgent
 from agents.protocol import SizingAgent
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
@@ -18,10 +20,17 @@ from envs.core.errors import FixInput, FixSettings, RefusedArtifact
 
 SCHEMA_NAME = "sizing-agent"
 SCHEMA_VERSION = 1
+
+
+def _network(algorithm: str, grid: ActionPreset, _: SizingSettings) -> SizingAgent:
+    return NetworkAgent(grid, algorithm)
+
+
 _MAKERS: dict[str, Callable[[ActionPreset, SizingSettings], SizingAgent]] = {
     "table": CounterfactualAgent,
     "classic": QLearningAgent,
     "ev_kelly": EvKelly,
+    **{name: partial(_network, name) for name in ALGORITHMS},
 }
 _KINDS: dict[type, str] = {
     CounterfactualAgent: "table",
@@ -39,7 +48,7 @@ def save_agent(
     Raises:
         FixInput: The agent is of a kind that cannot be rebuilt from a file.
     """
-    kind = _KINDS.get(type(agent))
+    kind = agent.name if isinstance(agent, NetworkAgent) else _KINDS.get(type(agent))
     if kind is None:
         known = ", ".join(_MAKERS)
         raise FixInput(f"{path}: cannot save a {type(agent).__name__}: only {known}")

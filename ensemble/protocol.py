@@ -40,16 +40,32 @@ class RawVotes:
 
 @runtime_checkable
 class Forecaster(Protocol):
-    """One of the four models. ``predict`` never looks beyond the rows it is asked about."""
+    """One of the four models. ``predict`` never looks beyond the rows it is asked about.
+
+    ``length`` is how many bars up to and including a row it reads for a vote; ``version`` names
+    the saved model by the digest of its weights, empty as long as it was neither saved nor loaded.
+    ``ensemble.checks.check_forecaster`` checks all that is asked of one.
+    """
 
     name: str
+    length: int
+    version: str
 
     def fit(self, data: Dataset, train: BoolArray, seed: int) -> None:
-        """Fit on the rows (T, S) marked in ``train``."""
+        """Fit anew on the rows (T, S) marked in ``train``, reading the labels of those alone.
+
+        Raises:
+            FixInput: None of them is usable.
+        """
         ...
 
     def predict(self, data: Dataset, rows: Int64Array, symbols: Int64Array) -> RawVotes:
-        """Vote on rows; a row with a NaN in a required column abstains."""
+        """Vote on N rows of N symbols, rounded to 1e-6; a NaN in a required column abstains.
+
+        Raises:
+            RefusedArtifact: Not fitted, or on other features.
+            FixInput: A row or symbol outside the market.
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -57,7 +73,11 @@ class Forecaster(Protocol):
         ...
 
     def load(self, folder: Path, feature_hash: str) -> None:
-        """Read what ``save`` wrote; RefusedArtifact when the feature hash differs."""
+        """Read what ``save`` wrote.
+
+        Raises:
+            RefusedArtifact: Missing or damaged file, or a model fitted on other features.
+        """
         ...
 
 
@@ -69,3 +89,23 @@ def dataset_of(
     price = np.where(market.valid, market.close_ticks, 1) * ticks
     log_close = np.where(market.valid, np.log(price), np.nan)
     return Dataset(market, classes, 2.0 * (taker + slip), log_close, horizon)
+
+
+@dataclass(frozen=True)
+class ModelVote:
+    """One model's calibrated vote on one bar (spec 5.1).
+
+    ``action`` +1, -1 or 0 by the model's EV line; probabilities in [0, 1], NaN where not
+    ``valid``; ``reason`` OK or why it abstains; ``ts`` the bar's close in ns.
+    """
+
+    action: int
+    p_up: float
+    p_down: float
+    p_hold: float
+    confidence: float
+    valid: bool
+    reason: str
+    model_version: str
+    schema_hash: str
+    ts: int

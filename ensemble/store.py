@@ -24,7 +24,7 @@ from envs.core.tape import EvLine, VoteTable
 from envs.core.types import MODEL_NAMES
 
 SCHEMA_NAME = "votes"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _COLUMNS = ("p_up", "p_down", "valid", "ev", "y_long", "y_short", "gross", "label_end")
 
 
@@ -101,7 +101,11 @@ def load_votes(
         horizon_bars=int(payload["horizon_bars"]),
         **{name: arrays[name] for name in _COLUMNS},
     )
-    return votes, load_fitted(folder / "models", payload, settings, market.feature_hash, Fitted())
+    try:
+        fitted = load_fitted(folder / "models", payload, settings, market.feature_hash, Fitted())
+    except RefusedArtifact:
+        return None
+    return votes, fitted
 
 
 def load_fitted(

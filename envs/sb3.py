@@ -2,41 +2,74 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numba
 import numpy as np
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
 from envs.core.errors import FixInput
+from envs.kernel.state import REASONS
 from envs.vector import TradingVectorEnv
+
+_MASKED = REASONS.index("MASKED")
 
 
 class TradingVecEnv(VecEnv):
     """Present a ``TradingVectorEnv`` to stable-baselines3, one batch a step.
 
     The wrapped environment must reset in the same step (``autoreset="same_step"``), as
-    stable-baselines3 expects; ``infos[i]["terminal_observation"]`` and ``["TimeLimit.truncated"]``
-    appear at an end, and ``["episode"]`` with its return and length. Observations are copied by
-    stable-baselines3 before the buffers turn.
+    stable-baselines3 expects; ``infos[i]["terminal_observation"]``, ``["TimeLimit.truncated"]``,
+    ``["equity"]`` and ``["episode"]`` (return, length and seconds) appear at an end only.
+    Observations are valid until the next but one step; stable-baselines3 copies what it keeps.
+
+    Args:
+        env: the environments.
+        reward_scale: factor on the rewards handed out; ``["episode"]["r"]`` keeps the unscaled.
+        threads: threads of the kernel, None for all. A learner on the same cores is slowed more
+            by threads that wait for each other than a batch of a few hundred gains from them.
+
+    ``masked`` counts the actions since the last reset that the mask turned into no trade.
+
+    Raises:
+        FixInput: The environment resets in the next step, or the threads are out of range.
     """
 
-    def __init__(self, env: TradingVectorEnv) -> None:
+    def __init__(
+        self, env: TradingVectorEnv, reward_scale: float = 1.0, threads: int | None = 1
+    ) -> None:
         if not env.same_step:
             raise FixInput("TradingVecEnv needs TradingVectorEnv(autoreset='same_step')")
+        if not (np.isfinite(reward_scale) and reward_scale > 0.0):
+            raise FixInput(f"reward_scale must be a positive number, got {reward_scale}")
+        most = int(numba.config.NUMBA_NUM_THREADS)
+        if threads is not None and not 1 <= threads <= most:
+            raise FixInput(f"threads must lie in 1 to {most}, got {threads}")
         self.env = env
+        self.masked = 0
+        self._threads = most if threads is None else threads
+        self._scale = np.float32(reward_scale)
         self._actions: Any = None
+        self._began = time.perf_counter()
         self._returns = np.zeros(env.num_envs)
         self._lengths = np.zeros(env.num_envs, dtype=np.int64)
         self._empty: list[dict[str, Any]] = [{} for _ in range(env.num_envs)]
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
-        """Begin every episode; seeds and options given before are used once."""
+        """Begin every episode; seeds and options given before are used once.
+
+        Raises:
+            FixInput: Options that differ between the environments.
+        """
         seeds = self._seeds if any(s is not None for s in self._seeds) else None
-        options = self._options[0] if self._options and self._options[0] else None
-        observation, _ = self.env.reset(seed=seeds, options=options)
-        self._returns[:], self._lengths[:] = 0.0, 0
+        options = self._options[0] if self._options else None
+        if any(o != options for o in self._options):
+            raise FixInput("set_options: the environments take one dictionary for all of them")
+        observation, _ = self.env.reset(seed=seeds, options=options or None)
+        self._returns[:], self._lengths[:], self.masked = 0.0, 0, 0
         self._reset_seeds()
         self._reset_options()
         return observation
@@ -47,25 +80,46 @@ class TradingVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Any, Any, Any, list[dict[str, Any]]]:
         """Step all; rewards (n,) float32, dones (n,), and a dictionary each."""
-        observation, reward, terminated, truncated, infos = self.env.step(self._actions)
+        observation, reward, terminated, truncated, infos = self._step()
         self._returns += reward
         self._lengths += 1
         done = terminated | truncated
         out = self._empty
         if bool(done.any()):
             out = list(out)
+            last = infos["final_info"]
             for e in np.flatnonzero(done).tolist():
                 out[e] = self._ended(e, bool(truncated[e] and not terminated[e]), infos)
             self._returns[done], self._lengths[done] = 0.0, 0
-        return observation, reward.astype(np.float32), done, out
+        else:
+            last = infos
+        self.masked += int(np.count_nonzero(last["reason"] == _MASKED))
+        return observation, reward.astype(np.float32) * self._scale, done, out
+
+    def _step(self) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        before = numba.get_num_threads()
+        if before == self._threads:
+            return self.env.step(self._actions)
+        numba.set_num_threads(self._threads)
+        try:
+            return self.env.step(self._actions)
+        finally:
+            numba.set_num_threads(before)
 
     def _ended(self, e: int, truncated: bool, infos: dict[str, Any]) -> dict[str, Any]:
+        seconds = round(time.perf_counter() - self._began, 6)
         return {
             "terminal_observation": infos["final_obs"][e],
             "TimeLimit.truncated": truncated,
             "equity": float(infos["final_info"]["equity"][e]),
-            "episode": {"r": float(self._returns[e]), "l": int(self._lengths[e]), "t": 0.0},
-        }
+            "episode": {
+                "r": float(self._returns[e]), "l": int(self._lengths[e]), "t": seconds,
+            },
+        }  # fmt: skip
+
+    def action_masks(self) -> Any:
+        """Masks (n, A) of the present decisions, True = allowed."""
+        return self.env.action_masks()
 
     def close(self) -> None:
         """Nothing is held."""
@@ -85,8 +139,17 @@ class TradingVecEnv(VecEnv):
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
     ) -> list[Any]:
-        """Call a method once and hand out its row for each environment asked."""
+        """Call a method once and hand out its row for each environment asked.
+
+        Raises:
+            FixInput: The method answers with no row for each environment.
+        """
         rows = getattr(self.env, method_name)(*args, **kwargs)
+        if not hasattr(rows, "__len__") or len(rows) != self.num_envs:
+            raise FixInput(
+                f"env_method({method_name!r}): only methods with a row for each environment, such "
+                "as action_masks, can be called through this face; call the others on .env"
+            )
         return [rows[i] for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:

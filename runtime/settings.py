@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
+from agents.deep.settings import QUICK_TIMESTEPS, DeepSettings
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.settings import KellySettings, SizingSettings
 from ensemble.settings import EnsembleSettings
@@ -48,6 +49,7 @@ class Settings:
     market: MarketSettings = field(default_factory=MarketSettings)
     ensemble: EnsembleSettings = field(default_factory=EnsembleSettings)
     sizing: SizingSettings = field(default_factory=SizingSettings)
+    deep: DeepSettings = field(default_factory=DeepSettings)
     kelly: KellySettings = field(default_factory=KellySettings)
     reinforcement: ReinforcementSettings = field(default_factory=ReinforcementSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
@@ -106,6 +108,8 @@ def load_settings(
     given = {key for _, layer in layers for key in layer}
     if values["run.quick"] and "run.episodes" not in given:
         values["run.episodes"] = QUICK_EPISODES
+    if values["run.quick"] and "deep.timesteps" not in given:
+        values["deep.timesteps"] = QUICK_TIMESTEPS
     problems = list(contradictions(values))
     if problems:
         raise FixSettings("\n".join(problems))

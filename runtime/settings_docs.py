@@ -25,6 +25,7 @@ TITLES = {
     "market": "Regimes and gaps",
     "ensemble": "The four models",
     "sizing": "The sizing agent",
+    "deep": "The deep-RL baselines",
     "kelly": "Kelly",
     "reinforcement": "The weight and calibration manager",
     "live": "The live runtime only: training reads none of these",

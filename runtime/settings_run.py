@@ -60,6 +60,11 @@ class RunSettings:
         20, "QT_EPISODES", "passes", f"passes over the signal tape ({QUICK_EPISODES} with --quick)",
         option="--episodes", metavar="N", ge=1, le=100_000,
     )  # fmt: skip
+    agent: str = setting(
+        "table", "QT_AGENT", "table, dqn, ppo",
+        "sizing agent that is trained: the table, or a deep-RL baseline (stable-baselines3)",
+        option="--agent", choices=("table", "dqn", "ppo"),
+    )  # fmt: skip
     seed: int = setting(
         0, "QT_SEED", "integer", "seed of every random draw",
         option="--seed", metavar="N", ge=0, le=2**63 - 1,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
+from agents.deep.settings import DeepSettings
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.settings import KellySettings, SizingSettings
 from ensemble.settings import EnsembleSettings
@@ -22,6 +23,7 @@ GROUPS: dict[str, type[Any]] = {
     "market": MarketSettings,
     "ensemble": EnsembleSettings,
     "sizing": SizingSettings,
+    "deep": DeepSettings,
     "kelly": KellySettings,
     "reinforcement": ReinforcementSettings,
     "live": LiveSettings,

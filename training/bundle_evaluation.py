@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,12 @@ from envs.core.series import prepare
 from envs.core.tape import VoteTable
 from envs.market.build import load_market
 from runtime.bundle import Bundle, load_bundle
-from runtime.settings import Settings, load_settings, replace_run
-from training.evaluation import baselines, evaluate
+from runtime.settings import RunSettings, Settings, load_settings, replace_run
+from training.evaluation import BEST_CONSTANT, baselines, evaluate, turnover_of
 from training.files import write_json
 from training.inputs import detail_of, generated, iso
 from training.report import print_evaluation, to_json
-from training.simulate import Period
+from training.simulate import Period, Simulator
 from training.sizing import copy_agent
 from training.tape import make_tape
 
@@ -36,10 +37,16 @@ def evaluate_bundle(
     """Run the bundle's agent and the baselines from ``--start`` to ``--test-end``.
 
     Lines, slopes, models and the sizing agent are the bundle's; the weights go on from its state.
-    Without ``--start`` the period begins where the bundle's held-out span did.
+    Without the two options the period is the bundle's held-out span, so that the figures are those
+    of its own run; with a later ``--start`` alone it lasts to the last bar.
     """
     bundle = load_bundle(folder)
-    market, votes = _market(settings, bundle)
+    start = _instant(bundle, "test_start") if args.start is None else settings.run.start_ns
+    end = settings.run.test_end_ns
+    if args.test_end is None:
+        held_out = _instant(bundle, "test_end")
+        end = held_out if (start or 0) < held_out else None
+    market, votes = _market(settings, bundle, end)
     if market.feature_hash != bundle.feature_hash:
         load_bundle(folder, feature_hash=market.feature_hash)
     data = prepare(market, settings.core)
@@ -47,8 +54,8 @@ def evaluate_bundle(
         data, votes, settings.core, settings.reinforcement, np.zeros(0, dtype=np.int64),
         bundle.pool_line, bundle.manifest["weight_algorithm"], bundle.manager, bundle.exit_slopes,
     )  # fmt: skip
-    first = _first(settings, args, market, bundle)
-    last = _last(settings, market)
+    first = _first(start or 0, market, bundle)
+    last = _last(end, settings.run, market)
     if last - first < _MIN_BARS:
         raise FixData(
             f"the period holds {max(0, last - first)} usable bars, {_MIN_BARS} are needed: "
@@ -58,7 +65,11 @@ def evaluate_bundle(
         data, tape.signals, votes, tape.candidates, settings.core, bundle.table.preset, first, last,
         settings.sizing.reward,
     )  # fmt: skip
-    others = baselines(period, settings.sizing, settings.kelly, None, 0.5, settings.run.seed)
+    own = Simulator(period).run(bundle.shipped)
+    others = baselines(
+        period, settings.sizing, settings.kelly, _best_constant(bundle), turnover_of(own),
+        settings.run.seed,
+    )  # fmt: skip
     if bundle.shipped is not bundle.table:
         others.insert(0, bundle.table)
     learning = None
@@ -71,12 +82,12 @@ def evaluate_bundle(
         write_json(args.json, {"bundle": str(folder), "span": span, **to_json(result)})
 
 
-def _market(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
+def _market(settings: Settings, bundle: Bundle, end_ns: int | None) -> tuple[MarketData, VoteTable]:
     run = settings.run
     if run.is_synthetic:
         return _synthetic(settings, bundle)
     market, _ = load_market(
-        Path(run.data).expanduser(), run.symbols, run.timeframe, None, run.test_end_ns,
+        Path(run.data).expanduser(), run.symbols, run.timeframe, None, end_ns,
         funding_default=run.funding == "default", default_rate=settings.core.costs.funding_rate,
         default_mmr=settings.core.costs.default_mmr, settings=settings.market,
         detail=detail_of(settings),
@@ -98,28 +109,37 @@ def _synthetic(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTabl
     return made.market, made.votes
 
 
-def _last(settings: Settings, market: MarketData) -> int:
-    end = settings.run.test_end_ns
+def _last(end_ns: int | None, run: RunSettings, market: MarketData) -> int:
     last = market.n_bars - 1
-    if end is None or not settings.run.is_synthetic:
+    if end_ns is None or not run.is_synthetic:
         return last
-    if end > int(market.close_ns[last]):
+    if end_ns > int(market.close_ns[last]):
         raise FixData(
-            f"--test-end {iso(end)}: the built-in market of this bundle ends "
+            f"--test-end {iso(end_ns)}: the built-in market of this bundle ends "
             f"{iso(int(market.close_ns[last]))}"
         )
-    return market.row_at(end)
+    return market.row_at(end_ns)
 
 
-def _first(settings: Settings, args: argparse.Namespace, market: MarketData, bundle: Bundle) -> int:
-    start = settings.run.start_ns if args.start is not None else None
-    if start is None:
-        text = bundle.manifest["spans"]["test_start"].removesuffix("Z")
-        start = int(np.datetime64(text, "ns").astype(np.int64))
-    trained = bundle.manifest["spans"]["train_end"].removesuffix("Z")
-    if start <= int(np.datetime64(trained, "ns").astype(np.int64)):
+def _first(start_ns: int, market: MarketData, bundle: Bundle) -> int:
+    if start_ns <= _instant(bundle, "train_end"):
         raise FixData(
-            f"--start {iso(start)} lies inside the bundle's training span, which ends "
+            f"--start {iso(start_ns)} lies inside the bundle's training span, which ends "
             f"{bundle.manifest['spans']['train_end']}: an evaluation there would flatter"
         )
-    return max(first_row(market), market.row_at(start))
+    return max(first_row(market), market.row_at(start_ns))
+
+
+def _best_constant(bundle: Bundle) -> int | None:
+    """The constant action that was best over the bundle's training period, as its run names it."""
+    metrics = json.loads((bundle.folder / "metrics.json").read_text(encoding="utf-8"))
+    names = {policy["name"] for policy in metrics["evaluation"]["policies"]}
+    preset = bundle.table.preset
+    found = (i for i in range(preset.n) if BEST_CONSTANT.format(preset.label(i)) in names)
+    return next(found, None)
+
+
+def _instant(bundle: Bundle, name: str) -> int:
+    """One end of the bundle's spans, int64 UTC nanoseconds."""
+    text = bundle.manifest["spans"][name].removesuffix("Z")
+    return int(np.datetime64(text, "ns").astype(np.int64))

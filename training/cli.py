@@ -14,6 +14,7 @@ from envs.core.errors import FixInput
 from runtime.settings_cli import EXIT_FIX_INPUT
 
 EXIT_INTERRUPTED = 130
+RESUME = "repeat the command with --resume to continue"
 
 
 def cache_folder() -> Path:
@@ -22,8 +23,11 @@ def cache_folder() -> Path:
     return Path(base) if base else Path.home() / ".cache" / "quantum-trader"
 
 
-def run_program(work: Callable[[Console], None]) -> int:
-    """Run a program's body; what the operator must fix becomes exit code 2, Ctrl-C 130."""
+def run_program(work: Callable[[Console], None], again: str = RESUME) -> int:
+    """Run a program's body; what the operator must fix becomes exit code 2, Ctrl-C 130.
+
+    ``again`` says how to go on after Ctrl-C or a full disk.
+    """
     console = Console()
     try:
         work(console)
@@ -34,10 +38,10 @@ def run_program(work: Callable[[Console], None]) -> int:
         where = f": {error.filename}" if error.filename else ""
         hint = ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            hint = "; make room, then repeat the command with --resume"
+            hint = f"; make room, then {again}"
         sys.stderr.write(f"error: {error.strerror or error}{where}{hint}\n")
         return EXIT_FIX_INPUT
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: repeat the command with --resume to continue\n")
+        sys.stderr.write(f"interrupted: {again}\n")
         return EXIT_INTERRUPTED
     return 0

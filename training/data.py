@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
         run = load_settings(options, environ=os.environ).run
         download(_exchange(), run, console, marks=not args.no_mark, retry=_retry())
 
-    return run_program(work)
+    return run_program(work, "repeat the command to continue")
 
 
 def download(

@@ -28,13 +28,15 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
 
     def work(console: Console) -> None:
+        from runtime.bundle import read_manifest
         from training.bundle_evaluation import evaluate_bundle
 
+        read_manifest(args.bundle)
         if args.config is None:
             args.config = str(args.bundle / "config.toml")
         evaluate_bundle(args.bundle, settings_of(args), args, console)
 
-    return run_program(work)
+    return run_program(work, "repeat the command")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from training.scores import (
 from training.simulate import Period, PolicyRun, Simulator
 
 CONFIDENCE_EDGES = (0.0, 0.15, 0.30, 0.50, 0.80, float("inf"))
+BEST_CONSTANT = "best constant ({})"
 Report = Callable[[str], None]
 
 
@@ -100,9 +101,14 @@ def baselines(
     if preset.skip_index is not None:
         made.insert(0, Skip(preset))
     if best_constant is not None:
-        label = f"best constant ({preset.label(best_constant)})"
+        label = BEST_CONSTANT.format(preset.label(best_constant))
         made.append(Constant(preset, best_constant, label))
     return made
+
+
+def turnover_of(run: PolicyRun) -> float:
+    """Share of a run's decisions that opened a position, at least 1 %: the random policy's."""
+    return max(0.01, float(run.executed.sum()) / max(1, int(run.decided.sum())))
 
 
 def evaluate(

@@ -124,7 +124,8 @@ def _synthetic(settings: Settings) -> Inputs:
 
 
 def _real(settings: Settings, cache: Path, progress: Any) -> Inputs:
-    from ensemble.crossfit import votes_for_run
+    from ensemble.crossfit import first_row, votes_for_run
+    from ensemble.splits import walk_forward
 
     run = settings.run
     market, report = load_market(
@@ -137,20 +138,33 @@ def _real(settings: Settings, cache: Path, progress: Any) -> Inputs:
         if not market.complete[:, s].any():
             raise FixData(f"{name}: no bar of the period has complete features; start earlier")
     spans = spans_of(market, run, settings.core.signal.horizon_bars)
+    horizon = settings.core.signal.horizon_bars
+    months = settings.ensemble.first_months, settings.ensemble.fold_months
+    stop = spans.train_last + 1
+    if not walk_forward(market.close_ns, first_row(market), stop, *months, horizon):
+        raise _too_short(settings)
     votes, models = votes_for_run(
         market, settings.core, settings.ensemble, spans.train_last, run.seed, cache, progress
     )
     voted = np.flatnonzero(votes.valid.any(axis=(1, 2)))
     if voted.size == 0 or int(voted[0]) >= spans.train_last:
-        raise FixData(
-            "the training period is too short for one fold of votes: it needs "
-            f"{settings.ensemble.first_months} months before the first of "
-            f"{settings.ensemble.fold_months} months each; start earlier"
-        )
+        raise _too_short(settings)
     first = int(voted[0])
     spans = Spans(first, spans.train_last, spans.test_first, spans.test_last)
     edges = half_year_edges(market.close_ns, first, spans.train_last)
     return Inputs(market, report, votes, None, edges, spans, models)
+
+
+def _said(moment_ns: int | None) -> str:
+    return "" if moment_ns is None else f" {iso(moment_ns)}"
+
+
+def _too_short(settings: Settings) -> FixData:
+    return FixData(
+        "the training period is too short for one fold of votes: it needs "
+        f"{settings.ensemble.first_months} months (QT_ENSEMBLE_FIRST_MONTHS) before the first of "
+        f"{settings.ensemble.fold_months} (QT_ENSEMBLE_FOLD_MONTHS): start earlier or end later"
+    )
 
 
 def spans_of(market: MarketData, run: RunSettings, horizon: int) -> Spans:
@@ -182,6 +196,7 @@ def spans_of(market: MarketData, run: RunSettings, horizon: int) -> Spans:
         raise FixSettings(
             f"training has {max(0, spans.train_last - first)} and the held-out period "
             f"{max(0, last - spans.test_first)} usable bars; each needs {_MIN_TEST_BARS}: "
-            "check --start, --train-end and --test-end against the data"
+            f"check --start, --train-end{_said(run.train_end_ns)} and --test-end against the "
+            f"bars, {iso(int(market.close_ns[0]))} to {iso(int(market.close_ns[-1]))}"
         )
     return spans

@@ -34,7 +34,7 @@ class RunLog:
         add = self._writer.add_scalar
         add("train/log_growth", run.log_growth, k)
         add("train/max_drawdown", max_drawdown(run.equity), k)
-        add("train/trades", len(run.trades), k)
+        add("train/trades", run.n_trades, k)
         add("train/mean_reward_bps", 1e4 * float(run.reward.mean()) if run.reward.size else 0.0, k)
         add("train/coverage", agent.coverage(), k)
         add("train/epsilon", epsilon, k)

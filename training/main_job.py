@@ -27,7 +27,7 @@ from envs.core.actions import preset
 from envs.core.series import prepare
 from runtime.settings import Settings
 from training.bundle import BundleParts, write_bundle
-from training.evaluation import Evaluation, baselines, evaluate, occupancy
+from training.evaluation import Evaluation, baselines, evaluate, occupancy, turnover_of
 from training.files import write_json
 from training.inputs import Inputs, load_inputs
 from training.joint import executed_weights
@@ -41,7 +41,7 @@ from training.report import (
     to_json,
     to_markdown,
 )
-from training.runs import data_summary, open_run
+from training.runs import data_summary, run_folder
 from training.scores import brier, calibration_error
 from training.selection import Selection, select
 from training.simulate import Period, PolicyRun, Simulator
@@ -69,10 +69,22 @@ class _Stage:
 
 def run_main_job(settings: Settings, command: Sequence[str], cache: Path, console: Console) -> Path:
     """Run everything and return the run folder."""
-    run = settings.run
     now = datetime.now(UTC)
-    folder = open_run(settings, command, now)
-    console.print(f"Run folder: {folder}")
+    with run_folder(settings, command, now) as folder:
+        console.print(f"Run folder: {folder}")
+        _run_in(folder, settings, command, now, cache, console)
+    return folder
+
+
+def _run_in(
+    folder: Path,
+    settings: Settings,
+    command: Sequence[str],
+    now: datetime,
+    cache: Path,
+    console: Console,
+) -> None:
+    run = settings.run
     stage = _Stage(console, {})
 
     def told(text: str) -> None:
@@ -154,7 +166,6 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
         ),
     )  # fmt: skip
     _print(console, result, shares, choice, folder, agent)
-    return folder
 
 
 def _train(
@@ -203,9 +214,8 @@ def _evaluate(
     best = int(np.argmax(last.action_reward)) if last.action_reward.any() else None
     shipped = shipped_agent(choice, agent, settings.sizing)
     own = Simulator(held_out).run(shipped)
-    turnover = float(own.executed.sum()) / max(1, int(own.decided.sum()))
     others: list[SizingAgent] = baselines(
-        held_out, settings.sizing, settings.kelly, best, max(turnover, 0.01), run.seed
+        held_out, settings.sizing, settings.kelly, best, turnover_of(own), run.seed
     )
     if choice.shipped != "table":
         others.insert(0, agent)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +27,25 @@ _LIBRARIES = (
     "lightgbm",
     "TA-Lib",
 )
+_OPENING = ("config.toml", "command.txt", "versions.json", "data.json", "config.hash")
+"""What a folder holds before anything was trained; the hash, by which it is known, goes last."""
+
+
+@contextmanager
+def run_folder(settings: Settings, command: Sequence[str], now: datetime) -> Iterator[Path]:
+    """Open a run folder; a run that is refused before it trained anything leaves none behind.
+
+    Raises:
+        FixInput: See ``open_run``.
+    """
+    before = _latest(Path("runs"))
+    folder = open_run(settings, command, now)
+    try:
+        yield folder
+    except FixInput:
+        if not settings.run.resume and _discard(folder) and not settings.run.out:
+            _point_back(Path("runs"), before)
+        raise
 
 
 def open_run(settings: Settings, command: Sequence[str], now: datetime) -> Path:
@@ -53,10 +73,14 @@ def open_run(settings: Settings, command: Sequence[str], now: datetime) -> Path:
     if folder.exists() and any(folder.iterdir()):
         raise FixInput(f"{folder}: already holds a run; choose another --out or pass --resume")
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_write_text(folder / "config.hash", identity + "\n")
-    atomic_write_text(folder / "config.toml", settings.resolved_toml())
-    atomic_write_text(folder / "command.txt", shlex.join(command) + "\n")
-    write_json(folder / "versions.json", versions())
+    try:
+        atomic_write_text(folder / "config.hash", identity + "\n")
+        atomic_write_text(folder / "config.toml", settings.resolved_toml())
+        atomic_write_text(folder / "command.txt", shlex.join(command) + "\n")
+        write_json(folder / "versions.json", versions())
+    except FixInput:
+        _discard(folder)
+        raise
     if not out:
         _link_latest(root, folder)
     return folder
@@ -76,6 +100,32 @@ def versions() -> dict[str, str]:
 def data_summary(fingerprint: str, report: dict[str, Any], spans: dict[str, str]) -> dict[str, Any]:
     """What was read and how it was cut."""
     return {"fingerprint": fingerprint, "spans": spans, "report": report}
+
+
+def _discard(folder: Path) -> bool:
+    """Remove a run folder that holds no more than its opening; whether it did."""
+    found = {p.name for p in folder.iterdir()}
+    if not found <= set(_OPENING):
+        return False
+    for name in _OPENING:
+        (folder / name).unlink(missing_ok=True)
+    folder.rmdir()
+    return True
+
+
+def _latest(root: Path) -> str | None:
+    link = root / "latest"
+    return os.readlink(link) if link.is_symlink() else None
+
+
+def _point_back(root: Path, before: str | None) -> None:
+    """Let ``latest`` name what it named before; without that remove it and an empty ``runs``."""
+    if before is not None:
+        _link_latest(root, root / before)
+        return
+    (root / "latest").unlink(missing_ok=True)
+    with suppress(OSError):
+        root.rmdir()
 
 
 def _link_latest(root: Path, folder: Path) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from envs.core.trade import (
 from envs.core.types import NS_PER_HOUR, BoolArray, Float64Array, Int64Array
 from envs.core.world import Resolved, World
 from envs.kernel.counterfactual import Counterfactual, compiled_ladder
+from envs.observe import observe
 from training.tape import Candidates
 
 REWARD_KINDS = {"log_growth": LOG_GROWTH, "r_multiple": R_MULTIPLE, "shaped": SHAPED}
@@ -66,6 +68,7 @@ class PolicyRun:
     bar from the first row on, quote. ``actions`` (A,) counts of chosen actions, ``states`` (300,)
     counts of decided states; ``row_states`` (300,) of every candidate row seen, decided or not.
     ``action_reward`` (A,) mean reward of each action over the rows with alternatives (masked 0).
+    ``trades`` stays empty in a compiled pass, which counts them in ``n_trades`` alone.
     """
 
     name: str
@@ -79,6 +82,7 @@ class PolicyRun:
     action_reward: Float64Array
     trades: list[ClosedTrade] = field(default_factory=list)
     ruined: bool = False
+    n_trades: int = 0
 
     @property
     def log_growth(self) -> float:
@@ -139,7 +143,11 @@ class _Episode:
         p = sim.period
         self.sim, self.agent, self.rng, self.learner = sim, agent, rng, learn
         self.world = World(p.data, p.settings, p.first, p.last, keep_ledger=False)
-        self.desk = Desk(self.world, p.tape, p.preset, p.settings, None, compiled_ladder(), account)
+        self.observes = bool(getattr(agent, "needs_observation", False))
+        votes = p.votes if self.observes else None
+        self.desk = Desk(
+            self.world, p.tape, p.preset, p.settings, votes, compiled_ladder(), account
+        )
         self.counterfactual = Counterfactual(self.desk, sim._kind) if alternatives else None
         self.bootstrap = bootstrap
         self.out = PolicyRun(
@@ -168,6 +176,7 @@ class _Episode:
         at = world.row - p.first
         self.out.equity[at:] = world.account.equity_quote()
         self.out.ruined = world.ruined
+        self.out.n_trades = len(self.out.trades)
         self.out.action_reward /= max(1, self.sequence)
         self._learn_due(2**62)
         for s in list(self.unfinished):
@@ -188,6 +197,9 @@ class _Episode:
             self.out.row_states[view.context.state] += 1
             if self.bootstrap and s in self.unfinished:
                 self._bootstrap_from(s, view)
+            if self.observes:
+                seen = replace(view.context, observation=observe(world, view))
+                view = replace(view, context=seen)
             decision = decide(view, self.agent, self.sim._chain, self.rng)
             place = self.sim.place(world.row, s)
             if decision.chosen is not None:
@@ -210,7 +222,7 @@ class _Episode:
         got = Alternatives(reward, net, end, self.sim._overlap[place])
         heapq.heappush(self.waiting, (due, self.sequence, decision, got))
         self.sequence += 1
-        self.out.action_reward += np.nan_to_num(reward)
+        self.out.action_reward += np.where(view.context.mask, reward, 0.0)
 
     def _learn_due(self, row: int) -> None:
         while self.waiting and self.waiting[0][0] <= row:
@@ -263,4 +275,14 @@ def trade_reward(trade: ClosedTrade, kind: int, atr_frac: float) -> float:
         from_units(trade.risk_units), from_units(trade.notional_units),
         stop_atr(trade.exit_strategy) * atr_frac, (trade.exit_ns - trade.entry_ns) / NS_PER_HOUR,
         trade.mae_frac,
+    )  # fmt: skip
+
+
+def trade_reward_of(row: Any, kind: int, atr_frac: float) -> float:
+    """Decision reward of a trade the kernel reported (``envs.kernel.state.TRADE``)."""
+    return decision_reward(
+        kind, from_units(int(row["net_units"])), from_units(int(row["equity_units"])),
+        from_units(int(row["risk_units"])), from_units(int(row["notional_units"])),
+        stop_atr(int(row["exit"])) * atr_frac,
+        (int(row["exit_ns"]) - int(row["entry_ns"])) / NS_PER_HOUR, float(row["mae_frac"]),
     )  # fmt: skip

@@ -18,6 +18,7 @@ from agents.sizing.q_learning import QLearningAgent
 from envs.core.errors import RefusedArtifact
 from envs.core.types import Int64Array
 from training.simulate import Period, PolicyRun, Simulator
+from training.table_pass import run_table_pass
 
 CHECKPOINT = "checkpoint.json"
 EpisodeHook = Callable[[int, PolicyRun, "TableAgent"], None]
@@ -72,12 +73,12 @@ def train(
     run: PolicyRun | None = None
     for k in range(first, episodes):
         agent.begin_pass()
-        full = learner == "counterfactual"
-        run = sim.run(
-            agent, np.random.default_rng([seed, k]), learn=agent, alternatives=full,
-            bootstrap=not full,
-            progress=None if on_bar is None else _bars(on_bar, k),
-        )  # fmt: skip
+        rng = np.random.default_rng([seed, k])
+        progress = None if on_bar is None else _bars(on_bar, k)
+        if isinstance(agent, CounterfactualAgent):
+            run = run_table_pass(period, agent, rng, progress)
+        else:
+            run = sim.run(agent, rng, learn=agent, bootstrap=True, progress=progress)
         if folder is not None:
             save_agent(
                 folder / CHECKPOINT,

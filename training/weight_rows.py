@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.reinforcement.blend import blend
+from envs.core.rules.blend import blend
 from envs.kernel.compile import compiled, register
 from envs.kernel.signal import count_votes, vote_rows
 from training.reference import NOT_TRADED

@@ -16,7 +16,6 @@ import numpy as np
 
 from agents.reinforcement import diagnostics
 from agents.reinforcement.applied import AppliedLabels
-from agents.reinforcement.blend import blend
 from agents.reinforcement.calibration import Calibration
 from agents.reinforcement.checks import check_label, check_trade, sides_of, votes_of_decision
 from agents.reinforcement.diagnostics import Health
@@ -27,6 +26,7 @@ from agents.reinforcement.rewards import ReinforcementSignal, RewardShaper, Trad
 from agents.reinforcement.settings import ALGORITHMS, ReinforcementSettings
 from agents.reinforcement.weights import INITIAL_WEIGHTS, exploration_rate, exponential_update
 from envs.core.errors import FixInput, FixSettings
+from envs.core.rules.blend import blend
 from envs.core.rules.pool import N_EXPERTS
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import decode_state

@@ -7,6 +7,8 @@ prior, scored by a lower confidence bound; without evidence there is no trade.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from agents.learned import LearnedIds
@@ -53,6 +55,7 @@ class CounterfactualAgent:
         self.all_msq = np.zeros(preset.n)
         self.exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
+        self._scratch = np.empty(preset.n)
         self._learned = LearnedIds()
         self.last_update_ns = 0
 
@@ -65,8 +68,11 @@ class CounterfactualAgent:
         epsilon = self.settings.epsilon
         propensities = epsilon * (context.mask / np.count_nonzero(context.mask))
         propensities[best] += 1.0 - epsilon
-        if rng.random() < epsilon:
-            best = int(rng.choice(np.flatnonzero(context.mask)))
+        # Two numbers a decision, whatever comes of them, so a whole pass can draw them at once.
+        chance, place = rng.random(2)
+        if chance < epsilon:
+            allowed = np.flatnonzero(context.mask)
+            best = int(allowed[int(place * allowed.size)])
         return SizingChoice(best, propensities)
 
     def scores(self, context: SizingContext) -> Float64Array:
@@ -108,6 +114,7 @@ class CounterfactualAgent:
             context.state, alternatives.reward, context.mask, context.notional_frac,
             context.slopes, self.exits, alternatives.overlap, context.ev, context.round_trip,
             context.atr_frac, s.ev_z, s.prior == "ev_line", float(self.planned_passes), s.min_step,
+            self._scratch,
         )  # fmt: skip
         if bad >= 0:
             raise FixInput(
@@ -117,6 +124,12 @@ class CounterfactualAgent:
             )
         self._learned.add(identity)
         self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
+
+    def learned_elsewhere(self, identities: Iterable[tuple[str, int]], last_ns: int) -> None:
+        """Remember ids whose rows a compiled pass has put into the tables already."""
+        for identity in identities:
+            self._learned.add(identity)
+        self.last_update_ns = max(self.last_update_ns, last_ns)
 
     def begin_pass(self) -> None:
         """Forget which decisions were learned: the next planned pass repeats their ids."""

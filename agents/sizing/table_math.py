@@ -18,15 +18,16 @@ def update_rows(
     raw: Any, eff: Any, mean: Any, msq: Any, all_raw: Any, all_mean: Any, all_msq: Any,
     state: int, reward: Any, mask: Any, f: Any, slopes: Any, exits: Any, overlap: Any, ev: float,
     round_trip: float, atr_frac: float, ev_z: float, use_prior: bool, passes: float,
-    min_step: float,
+    min_step: float, residual: Any,
 ) -> int:  # fmt: skip
     """Move the means of every unmasked action with a known reward at the three levels.
 
-    Returns -1, or the first action whose residual is infinite or undefined although its reward is
+    ``residual`` (A,) is scratch. Returns -1, or the first action whose residual is infinite or undefined although its reward is
     known; then no table has changed.
     """
     n = reward.shape[0]
-    residual = [math.nan] * n
+    for a in range(n):
+        residual[a] = math.nan
     for a in range(n):
         if not mask[a] or math.isnan(reward[a]) or f[a] == 0.0:
             continue
@@ -151,13 +152,17 @@ def shrunk_score(
     return root + mu1 - z * sd * math.sqrt(error)
 
 
+HELPERS = (has_line, net_move, prior_of, spread, shrunk_score)
+"""What ``update_rows`` and ``score_actions`` call; a larger compiled loop registers them too."""
+
+
 @cache
 def compiled() -> tuple[Any, Any]:
     """(update, score) compiled, cached on disk by Numba."""
     from numba import njit
     from numba.extending import register_jitable
 
-    for f in (has_line, net_move, prior_of, spread, shrunk_score):
+    for f in HELPERS:
         register_jitable(error_model="numpy")(f)
     options: dict[str, Any] = {"cache": True, "error_model": "numpy"}
     return njit(**options)(update_rows), njit(**options)(score_actions)

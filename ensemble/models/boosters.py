@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ensemble.models.guards import read_meta, require_rows, require_training, write_meta
 from ensemble.protocol import Dataset, RawVotes
 from envs.artifact import atomic_write_text
-from envs.core.errors import RefusedArtifact
 from envs.core.types import BoolArray, Float64Array, Int64Array
 
 
@@ -25,26 +24,24 @@ class _Booster:
 
     name = ""
     file = ""
+    length = 1
 
     def __init__(self, rounds: int) -> None:
         self.rounds = rounds
-        self.feature_hash = ""
+        self.feature_hash = self.version = ""
         self._model: Any = None
 
     def fit(self, data: Dataset, train: BoolArray, seed: int) -> None:
         """Fit on the marked rows with complete features."""
         usable = train & np.isfinite(data.classes) & data.market.complete
         x, y = data.market.features[usable], data.classes[usable]
-        self.feature_hash = data.market.feature_hash
+        require_training(self.name, y.size)
         self._model = self._train(x, y, seed)
+        self.feature_hash, self.version = data.market.feature_hash, ""
 
     def predict(self, data: Dataset, rows: Int64Array, symbols: Int64Array) -> RawVotes:
         """P(LONG) and P(SHORT); a row with an unknown feature abstains."""
-        if data.market.feature_hash != self.feature_hash:
-            raise RefusedArtifact(
-                f"{self.name}: fitted on features {self.feature_hash}, asked with "
-                f"{data.market.feature_hash}; retrain"
-            )
+        require_rows(self.name, self.feature_hash, data, rows, symbols)
         x = data.market.features[rows, symbols]
         known = np.isfinite(x).all(axis=1)
         p = np.full((rows.size, 3), np.nan)
@@ -55,20 +52,18 @@ class _Booster:
     def save(self, folder: Path) -> None:
         """Library's text or JSON file and the feature hash beside it."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._save(folder / self.file)
+        weights = folder / self.file
+        self._save(weights)
         meta = {"feature_hash": self.feature_hash, "rounds": self.rounds}
-        atomic_write_text(folder / f"{self.name}-meta.json", json.dumps(meta, sort_keys=True))
+        self.version = write_meta(folder / f"{self.name}-meta.json", weights, meta)
 
     def load(self, folder: Path, feature_hash: str) -> None:
         """Read a saved booster."""
-        meta = json.loads((folder / f"{self.name}-meta.json").read_text(encoding="utf-8"))
-        if meta["feature_hash"] != feature_hash:
-            raise RefusedArtifact(
-                f"{folder / self.file}: feature hash: expected {feature_hash}, found "
-                f"{meta['feature_hash']}"
-            )
-        self.feature_hash, self.rounds = meta["feature_hash"], int(meta["rounds"])
-        self._load(folder / self.file)
+        weights = folder / self.file
+        meta, version = read_meta(folder / f"{self.name}-meta.json", weights, feature_hash)
+        self._load(weights)
+        self.feature_hash, self.version = feature_hash, version
+        self.rounds = int(meta["rounds"])
 
     def _train(self, x: Float64Array, y: Float64Array, seed: int) -> Any:
         raise TypeError("a booster names its library")

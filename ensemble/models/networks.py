@@ -7,7 +7,6 @@ safetensors plus JSON of the constructor's arguments; nothing is pickled.
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from ensemble.models.boosters import threads
+from ensemble.models.guards import read_meta, require_rows, require_training, write_meta
 from ensemble.protocol import Dataset, RawVotes
-from envs.artifact import atomic_write_text
 from envs.core.errors import RefusedArtifact
 from envs.core.types import BoolArray, Float64Array, Int64Array
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 BATCH = 64
+_WINDOWS = 4_096
 _TRAIN_BATCH = 256
 _LEARNING_RATE = 1e-3
 _WEIGHT_DECAY = 1e-2
@@ -38,7 +38,7 @@ class QuantileNetwork:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.feature_hash = ""
+        self.feature_hash = self.version = ""
         self._net: Any = None
 
     def arguments(self) -> dict[str, Any]:
@@ -56,8 +56,10 @@ class QuantileNetwork:
         _quiet()
         torch.set_num_threads(threads())
         target = scaled_target(data)
-        rows, symbols = np.nonzero(train & self._usable(data) & np.isfinite(target))
-        self.feature_hash = data.market.feature_hash
+        rows, symbols = np.nonzero(train & np.isfinite(target))
+        whole = self._usable(data, rows, symbols)
+        rows, symbols = rows[whole], symbols[whole]
+        require_training(self.name, rows.size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._net = self.module()
@@ -82,19 +84,16 @@ class QuantileNetwork:
                 optimiser.step()
                 schedule.step()
         self._net.eval()
+        self.feature_hash, self.version = data.market.feature_hash, ""
 
     def predict(self, data: Dataset, rows: Int64Array, symbols: Int64Array) -> RawVotes:
         """P(up beyond cost), P(down beyond cost); rows without a full, known window abstain."""
         import torch
 
-        if data.market.feature_hash != self.feature_hash:
-            raise RefusedArtifact(
-                f"{self.name}: fitted on features {self.feature_hash}, asked with "
-                f"{data.market.feature_hash}; retrain"
-            )
+        require_rows(self.name, self.feature_hash, data, rows, symbols)
         torch.set_num_threads(threads())
         up, down = np.full(rows.size, np.nan), np.full(rows.size, np.nan)
-        known = np.flatnonzero(self._usable(data)[rows, symbols])
+        known = np.flatnonzero(self._usable(data, rows, symbols))
         for start in range(0, known.size, BATCH):
             part = known[start : start + BATCH]
             padded = np.concatenate([part, np.full(BATCH - part.size, part[0])])
@@ -113,43 +112,42 @@ class QuantileNetwork:
 
         folder.mkdir(parents=True, exist_ok=True)
         state = {k: v.contiguous().clone() for k, v in self._net.state_dict().items()}
-        save_file(state, str(folder / f"{self.name}.safetensors"))
+        weights = folder / f"{self.name}.safetensors"
+        save_file(state, str(weights))
         meta = {
             "feature_hash": self.feature_hash,
             "arguments": self.arguments(),
             "steps": self.steps,
         }
-        atomic_write_text(folder / f"{self.name}.json", json.dumps(meta, sort_keys=True))
+        self.version = write_meta(folder / f"{self.name}.json", weights, meta)
 
     def load(self, folder: Path, feature_hash: str) -> None:
         """Rebuild the module and read its weights."""
         from safetensors.torch import load_file
 
         _quiet()
-        meta = json.loads((folder / f"{self.name}.json").read_text(encoding="utf-8"))
-        if meta["feature_hash"] != feature_hash:
-            raise RefusedArtifact(
-                f"{folder / self.name}.json: feature hash: expected {feature_hash}, found "
-                f"{meta['feature_hash']}"
-            )
-        self.feature_hash, self.steps = meta["feature_hash"], int(meta["steps"])
-        self._net = self.module()
-        self._net.load_state_dict(load_file(str(folder / f"{self.name}.safetensors")))
-        self._net.eval()
+        weights = folder / f"{self.name}.safetensors"
+        meta, version = read_meta(folder / f"{self.name}.json", weights, feature_hash)
+        if meta.get("arguments") != self.arguments():
+            raise RefusedArtifact(f"{weights}: made for another {self.name} network; retrain")
+        net = self.module()
+        net.load_state_dict(load_file(str(weights)))
+        self._net, self.steps = net.eval(), int(meta["steps"])
+        self.feature_hash, self.version = feature_hash, version
 
-    def _usable(self, data: Dataset) -> BoolArray:
-        """Rows whose whole input window exists and whose features are known."""
-        valid = np.isfinite(data.log_close)
-        run = np.zeros(valid.shape, dtype=np.int64)
-        for t in range(valid.shape[0]):
-            run[t] = np.where(valid[t], (run[t - 1] if t else 0) + 1, 0)
-        ok = (run >= self.length) & data.market.complete
-        if self.exogenous:
-            whole = np.zeros_like(ok)
-            n = self.length
-            before = np.cumsum(~data.market.complete, axis=0)
-            whole[n:] = before[n:] == before[:-n]
-            ok &= whole
+    def _usable(self, data: Dataset, rows: Int64Array, symbols: Int64Array) -> BoolArray:
+        """Whether each row's whole input window exists and its features are known, (N,)."""
+        market = data.market
+        ok = market.complete[rows, symbols] & (rows >= self.length - 1)
+        back = np.arange(-self.length + 1, 1)
+        asked = np.flatnonzero(ok)
+        for start in range(0, asked.size, _WINDOWS):
+            part = asked[start : start + _WINDOWS]
+            window, of = rows[part][:, None] + back, symbols[part][:, None]
+            known = np.isfinite(data.log_close[window, of])
+            if self.exogenous:
+                known &= market.complete[window, of]
+            ok[part] = known.all(axis=1)
         return np.asarray(ok)
 
     def _forward(self, data: Dataset, rows: Int64Array, symbols: Int64Array) -> Any:

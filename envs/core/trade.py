@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.core.equality import ContentEqual
-from envs.core.types import BoolArray, ExitReason, Float64Array, Int64Array
+from envs.core.types import BoolArray, ExitReason, Float32Array, Float64Array, Int64Array
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ class SizingContext(ContentEqual):
         round_trip: round-trip cost fraction of the configured entry style.
         atr_frac: ATR(14)/close.
         slopes: (3, 3) as-of exit slopes (b, se, q) per exit strategy; NaN without a line.
+        observation: the environments' vector (``envs.observe``) for agents that ask for it.
     """
 
     state: int
@@ -119,6 +120,7 @@ class SizingContext(ContentEqual):
     round_trip: float
     atr_frac: float
     slopes: Float64Array
+    observation: Float32Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

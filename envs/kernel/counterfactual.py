@@ -182,11 +182,16 @@ def reward_of(entry: Entry, exit_strategy: int, got: Outcome) -> float:
     )
 
 
+def register_outcomes() -> None:
+    """Let compiled code call what ``fill_outcomes`` is made of."""
+    for helper in (extremes_of, order_of, largest_mmr, reward_of):
+        register(cast(FunctionType, helper))
+
+
 @cache
 def compiled_outcomes() -> Any:
     """``fill_outcomes`` compiled for this process, from the disk cache where possible."""
-    for helper in (extremes_of, order_of, largest_mmr, reward_of):
-        register(cast(FunctionType, helper))
+    register_outcomes()
     return compiled(fill_outcomes)
 
 

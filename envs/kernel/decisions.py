@@ -128,24 +128,30 @@ def take(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int) -> N
     if side == 0 or m.actions[action, 0] == 0.0:
         acc.reason = SKIPPED
         return
-    equity = equity_of(m, acc, slots)
     sized = size_action(m, r, acc, slots, side, action)
     if sized.mask_reason != 0:
         acc.reason = MASKED
         return
+    send(m, r, acc, slots, side, action, sized.qty_steps)
+
+
+def send(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int, qty: int) -> None:
+    """Place an entry decided at this close, reserving margin and risk."""
+    s = int(acc.decision)
     row = m.rows[acc.row, s]
     contract = contract_at(m.contracts, s)
     close = int(row[CLOSE])
     exit_ = int(m.actions[action, 2])
     price = close * contract.tick_num / contract.tick_den
-    notional = price * (sized.qty_steps * contract.step_num / contract.step_den)
+    notional = price * (qty * contract.step_num / contract.step_den)
     slot = slots[s]
+    slot.equity_units = to_units(equity_of(m, acc, slots))
     slot.status = PENDING
     slot.side = side
     slot.exit = exit_
     slot.leverage = int(m.actions[action, 1])
     slot.plan_regime = int(row[RUN_REGIME])
-    slot.qty = sized.qty_steps
+    slot.qty = qty
     slot.atr = row[ATR]
     slot.entry = side * close
     slot.margin = to_units(notional / slot.leverage)
@@ -154,7 +160,6 @@ def take(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int) -> N
     slot.market = not r.post_only
     slot.decided_row = acc.row
     slot.action = action
-    slot.equity_units = to_units(equity)
     acc.busy += 1
 
 

@@ -73,6 +73,11 @@ def step_parallel(
         )  # fmt: skip
 
 
+def start_one(m: Any, acc: Any, slots: Any, first: int, last: int, allowed: int) -> None:
+    """Begin an episode without looking for its first decision."""
+    start(m, rules_of(m.constants), acc, slots, first, last, allowed)
+
+
 def fill_masks(m: Any, accounts: Any, slots: Any, sides: Any, out: Any) -> None:
     """Mask (B, A) of the present decisions, True = allowed; all True at an end."""
     r = rules_of(m.constants)
@@ -96,18 +101,26 @@ _PYTHON = frozenset({"lay_out", "constants_of"})
 @cache
 def compiled_step(parallel: bool) -> Any:
     """The stepping loop compiled for this process, from the disk cache where possible."""
-    _register_all()
+    register_environment()
     return compiled(step_parallel if parallel else step_serial, parallel)
+
+
+@cache
+def compiled_start() -> Any:
+    """``start_one`` compiled for this process."""
+    register_environment()
+    return compiled(start_one)
 
 
 @cache
 def compiled_masks() -> Any:
     """``fill_masks`` compiled for this process."""
-    _register_all()
+    register_environment()
     return compiled(fill_masks)
 
 
-def _register_all() -> None:
+def register_environment() -> None:
+    """Let compiled code call everything an environment is made of."""
     for module in (market, account, paths, quiet, closing, bars, decisions, observation):
         _register_module(module)
     register(cast(FunctionType, step_one), inline=False)

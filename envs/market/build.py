@@ -11,7 +11,7 @@ import numpy as np
 from envs.core.errors import FixData
 from envs.core.instrument import Instrument
 from envs.core.market_data import MarketData
-from envs.market.bars import RawSeries, validate
+from envs.market.bars import RawSeries, check_prices, validate
 from envs.market.contracts import holds, instrument_for
 from envs.market.detail import detail_bars
 from envs.market.features import feature_names, schema_hash
@@ -53,6 +53,8 @@ def load_market(
             raise FixData(f"{symbol}: no bars in the period; {_covers(raw)}")
         series.append(cut)
         # From the whole file, so that the tick does not depend on the period.
+        prices = np.stack([raw.open, raw.high, raw.low, raw.close], axis=1)
+        check_prices(raw.source or symbol, raw.open_ns, raw.rows, prices)
         instrument = given.get(symbol) or instrument_for(raw, default_mmr)
         if not holds(raw, instrument.tick):
             raise FixData(

@@ -95,7 +95,7 @@ def symbols_in(folder: Path, timeframe: str) -> tuple[str, ...]:
 def _base(folder: Path) -> Path:
     base = folder / "perp" if (folder / "perp").is_dir() else folder
     if not base.is_dir():
-        raise FixData(f"data folder {folder} does not exist")
+        raise FixData(f"data folder {folder} does not exist: give --data a folder of bars")
     return base
 
 
