@@ -41,6 +41,12 @@ class Episodes:
         if "start" in options:
             start = int(options["start"])
             if start >= self.market.n_bars:
+                known = self.market.close_ns
+                if not int(known[0]) <= start <= int(known[-1]):
+                    raise FixInput(
+                        f"start {start} is neither a row below {self.market.n_bars} nor a time "
+                        f"from {int(known[0])} to {int(known[-1])} (nanoseconds)"
+                    )
                 start = self.market.row_at(start)
         elif self.random_start:
             highest = max(self.first, end - length)

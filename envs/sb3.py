@@ -10,11 +10,13 @@ import numba
 import numpy as np
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
 
-from envs.core.errors import FixInput
+from envs.core.errors import FixInput, RefusedArtifact
 from envs.kernel.state import REASONS
 from envs.vector import TradingVectorEnv
 
 _MASKED = REASONS.index("MASKED")
+_RECORDS = ("accounts", "slots")
+_PLANNED = ("first", "last", "allowed", "seeds", "episode", "states")
 
 
 class TradingVecEnv(VecEnv):
@@ -44,7 +46,8 @@ class TradingVecEnv(VecEnv):
             raise FixInput("TradingVecEnv needs TradingVectorEnv(autoreset='same_step')")
         if not (np.isfinite(reward_scale) and reward_scale > 0.0):
             raise FixInput(f"reward_scale must be a positive number, got {reward_scale}")
-        most = int(numba.config.NUMBA_NUM_THREADS)
+        known: Any = numba.config
+        most = int(known.NUMBA_NUM_THREADS)
         if threads is not None and not 1 <= threads <= most:
             raise FixInput(f"threads must lie in 1 to {most}, got {threads}")
         self.env = env
@@ -117,6 +120,39 @@ class TradingVecEnv(VecEnv):
             },
         }  # fmt: skip
 
+    def get_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Where every environment stands: values for JSON and plain arrays, for a checkpoint."""
+        env = self.env
+        arrays: dict[str, Any] = {name: getattr(env, f"_{name}").copy() for name in _PLANNED}
+        for name in _RECORDS:
+            arrays[name] = getattr(env, name).view(np.uint8).reshape(self.num_envs, -1).copy()
+        arrays["observation"] = env._buffers[env._turn].copy()
+        arrays["returns"], arrays["lengths"] = self._returns.copy(), self._lengths.copy()
+        return {"layout": _layout(env)}, arrays
+
+    def set_state(self, values: dict[str, Any], arrays: dict[str, Any]) -> Any:
+        """Stand where ``get_state`` stood, on the same market; return the present observation.
+
+        Raises:
+            RefusedArtifact: The state is of other environments, or of another version's.
+        """
+        env = self.env
+        _, mine = self.get_state()
+        shapes = {k: a.shape for k, a in arrays.items()}
+        if values.get("layout") != _layout(env) or shapes != {k: a.shape for k, a in mine.items()}:
+            raise RefusedArtifact(
+                f"state of environments: expected {self.num_envs} of this version's, found another "
+                "number, other features or another version: train anew"
+            )
+        for name in _PLANNED:
+            getattr(env, f"_{name}")[:] = arrays[name]
+        for name in _RECORDS:
+            getattr(env, name).view(np.uint8).reshape(self.num_envs, -1)[:] = arrays[name]
+        env._buffers[env._turn][:] = arrays["observation"]
+        env._started = True
+        self._returns[:], self._lengths[:] = arrays["returns"], arrays["lengths"]
+        return env._buffers[env._turn]
+
     def action_masks(self) -> Any:
         """Masks (n, A) of the present decisions, True = allowed."""
         return self.env.action_masks()
@@ -162,3 +198,8 @@ class TradingVecEnv(VecEnv):
 
     def _get_indices(self, indices: int | Iterable[int] | None) -> Iterable[int]:
         return super()._get_indices(indices)
+
+
+def _layout(env: TradingVectorEnv) -> str:
+    records = [(name, str(getattr(env, name).dtype)) for name in _RECORDS]
+    return f"{env.view} {records} {env.market.symbols} {env.market.n_bars}"

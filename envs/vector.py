@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -20,7 +21,7 @@ from envs.core.tape import SignalTape, VoteTable
 from envs.core.types import BoolArray, Int64Array
 from envs.kernel.market import lay_out
 from envs.kernel.state import REASONS, RUNNING, SLOT, TERMINATED, TRADE, TRUNCATED, account_dtype
-from envs.kernel.step import FROM_SIGNAL, SERIAL_BELOW, compiled_masks, compiled_step
+from envs.kernel.step import FROM_SIGNAL, PARALLEL_LOCK, SERIAL_BELOW, compiled_masks, compiled_step
 from envs.observe import BOUND, observation_size
 from envs.period import Episodes, first_candidate
 
@@ -137,8 +138,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self._all = np.arange(n, dtype=np.int64)
         self._known = np.ones(n, dtype=np.bool_)
         self._started = False
-        self._kernel = compiled_step(False)
-        self._kernel_parallel = compiled_step(True) if n >= SERIAL_BELOW else self._kernel
+        self._parallel = n >= SERIAL_BELOW
+        self._kernel = compiled_step(self._parallel)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None,
@@ -195,12 +196,13 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             self._turn = 1 - self._turn
             if keep and chosen.size < self.num_envs:
                 self._buffers[self._turn] = self._buffers[1 - self._turn]
-        kernel = self._kernel_parallel if chosen.size >= SERIAL_BELOW else self._kernel
-        kernel(
-            self._market, self.accounts, self.slots, self._trades, chosen, self._sides,
-            self._actions, self._first, self._last, self._allowed, self._buffers[self._turn],
-            self._rewards, self._states,
-        )  # fmt: skip
+        # The threads of the compiled loop serve one caller at a time.
+        with PARALLEL_LOCK if self._parallel else nullcontext():
+            self._kernel(
+                self._market, self.accounts, self.slots, self._trades, chosen, self._sides,
+                self._actions, self._first, self._last, self._allowed, self._buffers[self._turn],
+                self._rewards, self._states,
+            )  # fmt: skip
         if bool(self.accounts["overflow"].any()):
             which = np.flatnonzero(self.accounts["overflow"]).tolist()
             raise LedgerError(

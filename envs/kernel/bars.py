@@ -8,14 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 from envs.core.rules.booking import fund_book
-from envs.core.rules.columns import FUNDING, MARK_CLOSE, MARK_OPEN, SLIP, STAMP, VALID
+from envs.core.rules.columns import (
+    FUNDING,
+    HIGH,
+    LOW,
+    MARK_CLOSE,
+    MARK_OPEN,
+    OPEN,
+    SLIP,
+    STAMP,
+    VALID,
+)
 from envs.core.rules.exits import stop_atr, template
 from envs.core.rules.fills import limit_fraction, limit_reached
 from envs.core.rules.lifecycle import open_position
 from envs.core.rules.margin import bracket_index
 from envs.core.rules.path import mark_at
 from envs.core.rules.rounding import from_units
-from envs.core.rules.walk import RULE_DETAIL, step_vertex, vertex_ns
+from envs.core.rules.walk import RULE_DETAIL, RULE_PATH, step_vertex, vertex_ns
 from envs.kernel.account import (
     book_at,
     book_cash,
@@ -33,7 +43,7 @@ from envs.kernel.account import (
 from envs.kernel.closing import book_closing_fill, evaluate, judge_close, settle_slot
 from envs.kernel.market import Market, Rules, contract_at
 from envs.kernel.paths import choose_path, vertex_of
-from envs.kernel.quiet import pass_bar_quietly, see_price, stays_quiet
+from envs.kernel.quiet import nothing_in_reach, pass_bar_quietly, see_price, stays_quiet
 from envs.kernel.state import OPEN as HELD
 from envs.kernel.state import PENDING
 
@@ -43,7 +53,7 @@ def advance(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
     acc.row += 1
     t = acc.row
     if acc.busy > 0:
-        calm = begin_bar(m, r, acc, slots, t)
+        calm = begin_bar(m, r, acc, slots, t) and enter_quietly(m, r, acc, slots, t)
         if not (calm and pass_bar_quietly(m, r, acc, slots, t)):
             walk_bar(m, r, acc, slots, trades, t)
         judge_close(m, r, acc, slots, trades, t)
@@ -56,7 +66,7 @@ def advance(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
 
 
 def begin_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
-    """Funding, and who takes part in the bar; True when only positions that stay quiet do."""
+    """Funding, and who takes part in the bar; True when every position stays quiet in it."""
     calm = True
     for s in range(slots.shape[0]):
         slot = slots[s]
@@ -75,7 +85,7 @@ def begin_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
                 keep_book(slot, book)
                 book_cash(acc, book.funding - before)
             slot.quiet = stays_quiet(m, r, slot, t, s)
-        calm = calm and slot.quiet
+            calm = calm and slot.quiet
     return calm
 
 
@@ -167,6 +177,45 @@ def step_position(
     if step.book.qty == 0:
         fill = step.second if step.n_fills > 1 else step.first
         settle_slot(m, r, acc, slot, trades, s, step.book, step.guard, fill, now, False)
+
+
+def enter_quietly(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
+    """Fill the market entries of a bar in which nothing else happens, not even to them.
+
+    False, and nothing changed, when an entry would meet one of its levels inside the bar or rests
+    where the price comes by; the bar is walked then.
+    """
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if slot.active and slot.status == PENDING and not entry_stays_quiet(m, r, slot, t, s):
+            return False
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if slot.active and slot.status == PENDING and slot.market:
+            ref = wide(slot.side) * int(m.rows[t, s, OPEN])
+            now = m.close_ns[t] - r.interval_ns
+            enter(m, r, acc, slot, s, ref, m.rows[t, s, SLIP], r.fees.taker, now)
+            slot.quiet = True
+    return True
+
+
+def entry_stays_quiet(m: Market, r: Rules, slot: Any, t: int, s: int) -> bool:
+    """Whether a pending entry leads to nothing but its fill at the open, or to no fill at all."""
+    if r.intrabar != RULE_PATH:
+        return False
+    side = wide(slot.side)
+    if not slot.market:
+        low = int(m.rows[t, s, LOW]) if side > 0 else -int(m.rows[t, s, HIGH])
+        return not limit_reached(low, slot.entry)
+    contract = contract_at(m.contracts, s)
+    exit_ = wide(slot.exit)
+    ref = side * int(m.rows[t, s, OPEN])
+    levels, guard, book, _ = open_position(
+        side, ref, slot.qty, wide(slot.leverage), slot.atr, stop_atr(exit_),
+        template(exit_, wide(slot.plan_regime)), m.rows[t, s, SLIP], r.fees.taker, r.fees, contract,
+        m.brackets[s], m.close_ns[t],
+    )  # fmt: skip
+    return nothing_in_reach(m, r, levels, guard, book.liq, 0.0, t, s)
 
 
 def enter(

@@ -123,7 +123,6 @@ def trip_at(m: Market, r: Rules, row: int, s: int) -> float:
 
 def take(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int) -> None:
     """Decide the present candidate: side 0 or size 0 skips, a masked action opens nothing."""
-    s = wide(acc.decision)
     acc.reason = 0
     if side == 0 or m.actions[action, 0] == 0.0:
         acc.reason = SKIPPED

@@ -14,6 +14,8 @@ from envs.core.rules.columns import (
     MARK_OPEN,
     SLIP,
 )
+from envs.core.rules.exits import Levels
+from envs.core.rules.lifecycle import Guard
 from envs.core.rules.limits import ARMED, NS_PER_DAY, is_calm
 from envs.core.rules.rounding import from_units
 from envs.core.rules.variant import move_changes_nothing
@@ -25,10 +27,18 @@ from envs.kernel.state import OPEN as HELD
 
 
 def stays_quiet(m: Market, r: Rules, slot: Any, t: int, s: int) -> bool:
-    """Whether no level of a position lies in the bar and no stop can move in it."""
+    """Whether no level of an open position lies in the bar and no stop can move in it."""
     if slot.order != 0:
         return False
-    if slot.side > 0:
+    levels = levels_at(slot, r.fees, contract_at(m.contracts, s))
+    return nothing_in_reach(m, r, levels, guard_at(slot), slot.liq, slot.funding_unit, t, s)
+
+
+def nothing_in_reach(
+    m: Market, r: Rules, levels: Levels, guard: Guard, liq: int, funding_unit: float, t: int, s: int
+) -> bool:
+    """Whether a bar meets none of a position's levels and moves none of its stops."""
+    if levels.side > 0:
         low, high = int(m.rows[t, s, LOW]), int(m.rows[t, s, HIGH])
         mark_low = min(m.rows[t, s, MARK_LOW], m.rows[t, s, MARK_OPEN], m.rows[t, s, MARK_CLOSE])
     else:
@@ -36,14 +46,13 @@ def stays_quiet(m: Market, r: Rules, slot: Any, t: int, s: int) -> bool:
         mark_low = min(
             -m.rows[t, s, MARK_HIGH], -m.rows[t, s, MARK_OPEN], -m.rows[t, s, MARK_CLOSE]
         )
-    if low <= slot.stop or mark_low <= slot.liq or high >= slot.target:
+    if low <= guard.stop or mark_low <= liq or high >= levels.target:
         return False
-    if not slot.partial_done and high >= slot.partial:
+    if not guard.partial_done and high >= levels.partial:
         return False
     contract = contract_at(m.contracts, s)
-    levels = levels_at(slot, r.fees, contract)
     return move_changes_nothing(
-        levels, guard_at(slot), high, m.rows[t, s, SLIP], slot.funding_unit, r.fees, contract
+        levels, guard, high, m.rows[t, s, SLIP], funding_unit, r.fees, contract
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
+from threading import Lock
 from types import FunctionType, ModuleType
 from typing import Any, cast
 
+import numba
 from numba import prange
 
 from envs.core.rules.reward import step_reward
@@ -18,6 +21,8 @@ from envs.kernel.state import RUNNING
 
 FROM_SIGNAL = 2
 """A ``side`` that follows the signal's."""
+PARALLEL_LOCK = Lock()
+"""Held while the parallel loop runs: the workqueue layer must not be entered twice at once."""
 SERIAL_BELOW = 256
 """Fewer environments than this are stepped on one thread: starting others costs more."""
 
@@ -100,7 +105,14 @@ _PYTHON = frozenset({"lay_out", "constants_of"})
 
 @cache
 def compiled_step(parallel: bool) -> Any:
-    """The stepping loop compiled for this process, from the disk cache where possible."""
+    """The stepping loop compiled for this process, from the disk cache where possible.
+
+    Threads wait without spinning (Numba's workqueue layer, unless NUMBA_THREADING_LAYER says
+    otherwise): spinning ones cost ten times the speed as soon as another process wants a core.
+    """
+    if parallel and "NUMBA_THREADING_LAYER" not in os.environ:
+        config: Any = numba.config
+        config.THREADING_LAYER = "workqueue"
     register_environment()
     return compiled(step_parallel if parallel else step_serial, parallel)
 
