@@ -9,10 +9,10 @@ CODE := envs agents ensemble runtime training tests benchmarks
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench docs clean
+.PHONY: help setup train test test-long lint format bench bench-compare docs clean
 
 help:  ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 15
 
 setup: $(STAMP)  ## build .venv with everything pinned
 
@@ -32,6 +32,9 @@ train: $(STAMP)  ## train and evaluate a sizing agent on the built-in market
 test: $(STAMP)  ## run the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=15 $(ARGS)
 
+test-long: $(STAMP)  ## run the tests that take minutes (bounds checking of the kernel)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)
+
 lint: $(STAMP)  ## check style, types and import rules
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -42,8 +45,12 @@ format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: $(STAMP)  ## run the benchmarks
-	@for f in benchmarks/bench_*.py; do test -e "$$f" || continue; echo "$$f"; $(BIN)/python $$f $(ARGS) || exit 1; done
+bench: $(STAMP)  ## run the benchmarks, ARGS="--list" names them
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-compare: $(STAMP)  ## compare with a revision: BASE=main
+	@test -n "$(BASE)" || { echo "Which revision? make bench-compare BASE=main" >&2; exit 2; }
+	$(BIN)/python benchmarks/compare.py $(BASE) $(ARGS)
 
 docs: $(STAMP)  ## write docs/settings.md and .env.example anew from the code
 	$(BIN)/python -m runtime.settings_docs

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
 from hashlib import blake2b
+from math import inf
 
 import numpy as np
 
-from agents.learned import LearnedIds
 from agents.policy import Policy
 from agents.protocol import AgentState
 from agents.settings import KellySettings
 from agents.sizing.ev_kelly import EvKelly
-from agents.sizing.kelly import kelly_used
+from agents.sizing.kelly_tally import KellyTally
 from envs.core.actions import ActionPreset
 from envs.core.errors import FixSettings
 from envs.core.rules.exits import stop_atr
-from envs.core.trade import ClosedTrade, ResolvedDecision, SizingChoice, SizingContext
+from envs.core.rules.rounding import from_units
+from envs.core.trade import Alternatives, ClosedTrade, ResolvedDecision, SizingChoice, SizingContext
 from envs.core.types import BoolArray, ExitStrategy, Float64Array
 
 __all__ = [
     "Constant", "EvKelly", "FixedLargest", "FractionalKelly", "RandomPolicy", "Skip",
     "best_constant", "fixed_1x",
 ]  # fmt: skip
-
-_KELLY_WINDOW = 100
 
 
 class Skip(Policy):
@@ -101,48 +99,58 @@ class FractionalKelly(Policy):
     """Balanced exit, sized so that the loss at the stop is the Kelly fraction of equity (spec 7).
 
     Learns the net R of its own last 100 closed trades, each once; below ``min_trades`` of them it
-    plays fixed 1x, and without an edge among them it skips. It invents no history, so once it
-    skips it learns nothing more.
+    plays fixed 1x, and without an edge among them it skips. What it would have played then goes on
+    paper (``paper_action``), from where an edge leads back through a short trial.
     """
 
     def __init__(self, preset: ActionPreset, settings: KellySettings) -> None:
         super().__init__("fractional kelly", preset)
-        self._kelly = settings
-        self._net_r: deque[float] = deque(maxlen=_KELLY_WINDOW)
-        self._learned = LearnedIds()
+        self._tally = KellyTally(settings)
         self._balanced = _balanced(preset)
         self._first = preset.index_of(1.0, 1, ExitStrategy.BALANCED)
         self._stop = stop_atr(int(ExitStrategy.BALANCED))
 
     def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
         """Action whose loss at the stop, costs included, is nearest below the Kelly fraction."""
-        used = kelly_used(tuple(self._net_r), self._kelly)
-        if used is None:
+        allowance = self._tally.allowance(inf)
+        if allowance.kelly is None:
             return self._first
         loss = context.notional_frac * (self._stop * context.atr_frac + context.round_trip)
-        allowed = context.mask & self._balanced & (loss <= used)
-        if used <= 0.0 or not allowed.any():
+        allowed = context.mask & self._balanced & (loss <= allowance.risk_frac)
+        if allowance.reason or not allowed.any():
             return None
         return int(np.argmax(np.where(allowed, loss, -1.0)))
 
+    def paper_action(self, context: SizingContext) -> int | None:
+        """Fixed 1x while there is no edge; R hardly depends on the size."""
+        return self._first if self._tally.on_paper and context.mask[self._first] else None
+
     def learn_one(self, resolved: ResolvedDecision) -> None:
-        """Remember a closed trade's net R."""
-        if isinstance(resolved.outcome, ClosedTrade) and self._learned.add(resolved.id):
-            self._net_r.append(resolved.outcome.r_net)
+        """Remember a closed trade's net R, or on paper that of the trade that was not made."""
+        if isinstance(resolved.outcome, ClosedTrade):
+            self._tally.record_real(resolved.id, resolved.outcome.r_net)
+        elif resolved.alternatives is not None:
+            self._learn_paper(resolved, resolved.alternatives)
+
+    def _learn_paper(self, resolved: ResolvedDecision, earned: Alternatives) -> None:
+        decision = resolved.decision
+        context, first = decision.context, self._first
+        notional = from_units(decision.equity_units) * float(context.notional_frac[first])
+        risk = notional * self._stop * context.atr_frac
+        if risk > 0.0 and int(earned.end_bar[first]) >= 0:
+            net_r = from_units(int(earned.net_units[first])) / risk
+            self._tally.record_paper(resolved.id, net_r)
 
     def state_dict(self) -> AgentState:
-        """Window of net R and learned ids."""
+        """The tally: both windows, the trial and the learned ids."""
         values, _ = super().state_dict()
-        arrays = {"net_r": np.asarray(self._net_r), "learned": self._learned.to_array()}
-        return values, arrays
+        tally, arrays = self._tally.state_dict()
+        return {**values, "tally": tally}, arrays
 
     def load_state_dict(self, state: AgentState) -> None:
-        """Restore the window and the ids."""
+        """Restore the tally."""
         super().load_state_dict(state)
-        learned = LearnedIds()
-        learned.load_array(state[1]["learned"])
-        self._learned = learned
-        self._net_r = deque(state[1]["net_r"].tolist(), maxlen=_KELLY_WINDOW)
+        self._tally.load_state_dict((state[0]["tally"], state[1]))
 
 
 def fixed_1x(preset: ActionPreset) -> Constant:

@@ -28,6 +28,8 @@ from envs.core.types import ExitReason
 
 MakeAgent = Callable[[ActionPreset], SizingAgent]
 _ROWS = 60
+OBSERVED = 45
+"""Length of the observation of a sampled context."""
 
 
 class FailedCheck(QuantumTraderError):
@@ -90,6 +92,7 @@ def sample_context(
     return SizingContext(
         state, mask, notional, np.zeros(grid.n, dtype=np.bool_), ev,
         min(1.0, ev / 0.00156), 0.00156, 0.005 + 0.03 * float(rng.random()), slopes,
+        np.sin(np.arange(OBSERVED) * (1.0 + state) + kind).astype(np.float32),
     )  # fmt: skip
 
 

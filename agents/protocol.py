@@ -38,3 +38,12 @@ class SizingAgent(Protocol):
     def load_state_dict(self, state: AgentState) -> None:
         """Restore; RefusedArtifact when shapes or names differ, naming both."""
         ...
+
+
+@runtime_checkable
+class PaperTrader(Protocol):
+    """A learner that wants to know how signals would have ended that it skips for now."""
+
+    def paper_action(self, context: SizingContext) -> int | None:
+        """Action to follow on paper for a skipped candidate; None while it counts no paper."""
+        ...

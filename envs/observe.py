@@ -13,10 +13,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from envs.core.decide import DecisionView
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import N_CONFIDENCE, N_EXPOSURE, N_PERFORMANCE, N_REGIMES, decode_state
 from envs.core.types import Float32Array
+from envs.core.view import DecisionView
 from envs.core.world import World
 
 BOUND = 10.0

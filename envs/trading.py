@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from envs.core.actions import ActionPreset, preset
-from envs.core.decide import DecisionView, Desk, decide
+from envs.core.decide import Desk, decide
 from envs.core.errors import FixInput, InvalidAction
 from envs.core.hooks import HookChain
 from envs.core.market_data import MarketData
@@ -26,6 +26,7 @@ from envs.core.trade import (
     Skipped,
     no_propensities,
 )
+from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
 from envs.kernel.counterfactual import Counterfactual, compiled_ladder
 from envs.observe import BOUND, observation_size, observe

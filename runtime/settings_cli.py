@@ -16,16 +16,21 @@ from runtime.settings_values import render
 EXIT_FIX_INPUT = 2
 
 
-def add_arguments(parser: argparse.ArgumentParser, only: Sequence[str] | None = None) -> None:
+def add_arguments(
+    parser: argparse.ArgumentParser,
+    only: Sequence[str] | None = None,
+    without: Mapping[str, str] | None = None,
+) -> None:
     """Add the main options, ``--config`` and ``--set``; each says its unit and default.
 
     ``only`` names the options wanted (``data``, ``train_end``); without it all are added.
+    ``without`` says per option what holds where it is not given, for programs with other defaults.
     """
     group = parser.add_argument_group("settings (defaults < --config < environment < options)")
     for v in variables():
         dest = v.option.removeprefix("--").replace("-", "_")
         if v.option and (only is None or dest in only):
-            _add(group, v)
+            _add(group, v, (without or {}).get(dest))
     group.add_argument("--config", metavar="FILE.toml", help="settings file, see docs/settings.md")
     group.add_argument(
         "--set", metavar="NAME=VALUE", action="append",
@@ -56,10 +61,12 @@ def refuse(error: FixInput) -> NoReturn:
     raise SystemExit(EXIT_FIX_INPUT)
 
 
-def _add(group: argparse._ArgumentGroup, v: Variable) -> None:
+def _add(group: argparse._ArgumentGroup, v: Variable, without: str | None = None) -> None:
     default = f"default {render(v.default)}" if v.default is not None else "optional"
+    default = default if without is None else f"default: {without}"
     variable = f", variable {v.env}" if v.env else ""
-    text = f"{v.help} [{v.unit}; {default}{variable}]".replace("%", "%%")
+    what = v.help if without is None else v.help.partition("; without:")[0]
+    text = f"{what} [{v.unit}; {default}{variable}]".replace("%", "%%")
     if v.kind is bool:
         group.add_argument(v.option, action="store_const", const=True, default=None, help=text)
         return

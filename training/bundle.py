@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.checkpoint import save_agent
-from agents.sizing.counterfactual import CounterfactualAgent
-from agents.sizing.q_learning import QLearningAgent
+from agents.protocol import SizingAgent
 from envs.artifact import atomic_write_text, code_version, file_digest
 from envs.core.market_data import MarketData
 from envs.core.tape import EvLine
@@ -39,7 +38,7 @@ class BundleParts:
     settings: Settings
     market: MarketData
     tape: Tape
-    table: CounterfactualAgent | QLearningAgent
+    table: SizingAgent
     choice: Choice
     model_lines: tuple[EvLine | None, ...]
     metrics: dict[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,11 @@ def evaluate_bundle(
     of its own run; with a later ``--start`` alone it lasts to the last bar.
     """
     bundle = load_bundle(folder)
-    start = _instant(bundle, "test_start") if args.start is None else settings.run.start_ns
-    end = settings.run.test_end_ns
-    if args.test_end is None:
+    start, end = settings.run.start_ns, settings.run.test_end_ns
+    # The bundle's own settings hold the dates of its training.
+    if args.start is None and "QT_START" not in os.environ:
+        start = _instant(bundle, "test_start")
+    if args.test_end is None and "QT_TEST_END" not in os.environ:
         held_out = _instant(bundle, "test_end")
         end = held_out if (start or 0) < held_out else None
     market, votes = _market(settings, bundle, end)

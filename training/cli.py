@@ -26,22 +26,26 @@ def cache_folder() -> Path:
 def run_program(work: Callable[[Console], None], again: str = RESUME) -> int:
     """Run a program's body; what the operator must fix becomes exit code 2, Ctrl-C 130.
 
-    ``again`` says how to go on after Ctrl-C or a full disk.
+    ``again`` says how to go on after Ctrl-C.
     """
     console = Console()
     try:
         work(console)
     except FixInput as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {error}{_room(error.__cause__, again)}\n")
         return EXIT_FIX_INPUT
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        hint = ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            hint = f"; make room, then {again}"
-        sys.stderr.write(f"error: {error.strerror or error}{where}{hint}\n")
+        sys.stderr.write(f"error: {error.strerror or error}{where}{_room(error, again)}\n")
         return EXIT_FIX_INPUT
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted: {again}\n")
         return EXIT_INTERRUPTED
     return 0
+
+
+def _room(error: BaseException | None, again: str) -> str:
+    """What to do about a full disk; nothing for other errors."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    resume = ", with --resume if it left a run folder" if again == RESUME else ""
+    return f"; make room, then repeat the command{resume}" if full else ""

@@ -56,7 +56,7 @@ def training_rows(period: Period) -> tuple[MarketData, SignalTape, VoteTable]:
 
 
 def _head(table: Columns, end: int) -> Columns:
-    cut = {
+    cut: dict[str, Any] = {
         f.name: value[:end]
         for f in fields(table)
         if isinstance(value := getattr(table, f.name), np.ndarray) and f.name not in _NOT_IN_TIME

@@ -1,8 +1,8 @@
 """Checkpoints of a stable-baselines3 learner: plain arrays and JSON, nothing pickled.
 
-A checkpoint holds the weights, Adam's moments, the counters and (DQN) the replay memory. Chance
-and environments are not saved: training begins both anew from the seed at each checkpoint, so a
-resumed run goes on exactly as the unbroken one.
+A checkpoint holds the weights, Adam's moments, the counters, the environments and (DQN) the replay
+memory. Chance is not saved: training begins it anew from the seed at each checkpoint, so a resumed
+run goes on exactly as the unbroken one.
 """
 
 from __future__ import annotations
@@ -29,8 +29,13 @@ def save_model(path: Path, model: Any, algorithm: str, config_hash: str) -> None
     arrays = {f"policy.{k}": _array(t) for k, t in model.policy.state_dict().items()}
     for i, moments in model.policy.optimizer.state_dict()["state"].items():
         arrays.update({f"adam.{i}.{k}": _array(t) for k, t in moments.items()})
+    world, standing = model.get_env().get_state()
+    arrays.update({f"env.{k}": a for k, a in standing.items()})
+    arrays["env.episode_starts"] = np.asarray(model._last_episode_starts, dtype=np.bool_)
     counters = {name: getattr(model, name) for name in _COUNTERS if hasattr(model, name)}
-    payload: dict[str, Any] = {"algorithm": algorithm, "counters": counters}
+    payload: dict[str, Any] = {
+        "algorithm": algorithm, "counters": counters, "env": world,
+    }  # fmt: skip
     memory = getattr(model, "replay_buffer", None)
     if memory is not None:
         payload["memory"] = {"pos": int(memory.pos), "full": bool(memory.full)}
@@ -57,7 +62,7 @@ def load_model(path: Path, model: Any, algorithm: str, config_hash: str) -> None
     ):
         if expected != found:
             raise RefusedArtifact(f"{path}: {what}: expected {expected}, found {found}")
-    groups: dict[str, dict[str, Any]] = {"policy": {}, "adam": {}, "memory": {}}
+    groups: dict[str, dict[str, Any]] = {"policy": {}, "adam": {}, "memory": {}, "env": {}}
     for name, array in artifact.arrays.items():
         kind, _, rest = name.partition(".")
         groups[kind][rest] = array
@@ -68,6 +73,8 @@ def load_model(path: Path, model: Any, algorithm: str, config_hash: str) -> None
     _load_moments(model.policy.optimizer, groups["adam"])
     for name, value in artifact.payload["counters"].items():
         setattr(model, name, value)
+    model._last_episode_starts = groups["env"].pop("episode_starts")
+    model._last_obs = model.get_env().set_state(artifact.payload["env"], groups["env"])
     if groups["memory"]:
         _load_memory(model.replay_buffer, groups["memory"], artifact.payload["memory"])
 

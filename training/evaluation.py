@@ -171,19 +171,6 @@ def direction_table(period: Period, mine: Int64Array) -> tuple[Direction, ...]:
     return tuple(out)
 
 
-def occupancy(counts: Int64Array) -> dict[str, list[float]]:
-    """Share of rows in every value of every state axis, from counts of the 300 states."""
-    table = counts.reshape(5, 5, 4, 3).astype(np.float64)
-    total = max(1.0, float(table.sum()))
-    axes = {
-        "regime": (1, 2, 3),
-        "confidence": (0, 2, 3),
-        "exposure": (0, 1, 3),
-        "performance": (0, 1, 2),
-    }
-    return {name: (table.sum(axis=axis) / total).tolist() for name, axis in axes.items()}
-
-
 def _row(
     name: str, run: PolicyRun, own: PolicyRun, times: Int64Array, months: float, seed: int
 ) -> Row:

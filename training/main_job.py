@@ -27,12 +27,17 @@ from envs.core.actions import preset
 from envs.core.series import prepare
 from runtime.settings import Settings
 from training.bundle import BundleParts, write_bundle
-from training.evaluation import Evaluation, baselines, evaluate, occupancy, turnover_of
+from training.deep_job import DeepResult, deep_choice, deep_scalars, is_deep, train_network
+from training.evaluation import Evaluation, baselines, evaluate, turnover_of
 from training.files import write_json
 from training.inputs import Inputs, load_inputs
 from training.joint import executed_weights
-from training.logs import RunLog
+from training.logs import RunLog, figures, hparams
+from training.occupancy import action_shares, occupancy_of
 from training.report import (
+    actions_markdown,
+    occupancy_markdown,
+    print_actions,
     print_data,
     print_evaluation,
     print_occupancy,
@@ -71,7 +76,7 @@ def run_main_job(settings: Settings, command: Sequence[str], cache: Path, consol
     """Run everything and return the run folder."""
     now = datetime.now(UTC)
     with run_folder(settings, command, now) as folder:
-        console.print(f"Run folder: {folder}")
+        console.print(f"Run folder: {folder}", soft_wrap=True)
         _run_in(folder, settings, command, now, cache, console)
     return folder
 
@@ -125,37 +130,62 @@ def _run_in(
     held_out = replace(training, first=inputs.spans.test_first, last=inputs.spans.test_last)
     log = RunLog(folder)
     log.tape(tape, inputs.votes)
-    choice: Choice = stage.run(
-        "walk-forward choice",
-        lambda: choose_agent(training, settings.sizing, inputs.edges, run.seed),
-    )
-    agent, last = _train(settings, training, folder, log, console, stage)
+    deep: DeepResult | None = None
+    agent: SizingAgent
+    if is_deep(settings):
+        choice = deep_choice(settings)
+        deep = train_network(settings, training, folder, console)
+        stage.seconds["training"] = round(deep.training.seconds, 2)
+        agent, last = deep.agent, None
+    else:
+        choice = stage.run(
+            "walk-forward choice",
+            lambda: choose_agent(training, settings.sizing, inputs.edges, run.seed),
+        )
+        agent, last = _train(settings, training, folder, log, console, stage)
     if last is None:
         last = Simulator(training).run(agent, alternatives=True)
     result = _evaluate(settings, training, held_out, agent, last, choice, console, stage)
-    joint: PolicyRun = stage.run("joint check", lambda: _joint(settings, training, agent))
-    shares = {
-        "training rows": occupancy(last.row_states),
-        "held-out rows": occupancy(result.runs["agent"].row_states),
+    joint: dict[str, Any] = {}
+    if isinstance(agent, TableAgent):
+        joint = stage.run("joint check", lambda: _joint(settings, training, inputs, tape, agent))
+    rows = {"training": last.row_states, "held out": result.runs["agent"].row_states}
+    states = {
+        name: occupancy_of(rows[name], tape.signals, data.market, settings.core, p.first, p.last)
+        for name, p in (("training", training), ("held out", held_out))
+    }
+    chosen = {
+        name: action_shares(training.preset, run_.actions)
+        for name, run_ in (("training", last), ("held out", result.runs["agent"]))
     }
     metrics = {
         "evaluation": to_json(result),
-        "occupancy": shares,
+        "occupancy": {name: found.to_json() for name, found in states.items()},
+        "actions": chosen,
         "signal": signal_metrics(inputs, tape),
         "weight_algorithms": selection.to_json(wanted),
         "reinforcement": tape.manager.get_diagnostics(),
-        "joint_check_log_growth": joint.log_growth,
-        "joint_check_weights": executed_weights(data.market, inputs.votes, tape, joint.trades),
+        **joint,
         "stages_seconds": stage.seconds,
         "table_digest": agent.digest(),
     }
+    if deep is not None:
+        metrics["deep"] = deep.to_json(held_out)
+        log.values("deep", deep_scalars(metrics["deep"]))
     for name, run_ in result.runs.items():
         log.held_out(name, run_)
+    texts = {
+        "evaluation": to_markdown(result),
+        "weight_algorithms": selection_markdown(selection, wanted),
+        "occupancy": occupancy_markdown(states, settings.core.signal.min_edge),
+        "actions": actions_markdown(chosen),
+    }
+    for name, text in texts.items():
+        log.text(f"report/{name}", text)
+    log.settings(hparams(settings), figures(result))
     log.close()
     write_json(folder / "metrics.json", metrics)
-    atomic_write_text(
-        folder / "report.md", to_markdown(result) + selection_markdown(selection, wanted)
-    )
+    atomic_write_text(folder / "report.md", "".join(texts.values()))
     write_bundle(
         folder / "bundle",
         BundleParts(
@@ -165,7 +195,9 @@ def _run_in(
             None if inputs.models is None else inputs.models.calibrators_json(),
         ),
     )  # fmt: skip
-    _print(console, result, shares, choice, folder, agent)
+    print_occupancy(console, states, settings.core.signal.min_edge)
+    print_actions(console, chosen)
+    _print(console, result, choice, folder, agent)
 
 
 def _train(
@@ -204,7 +236,7 @@ def _evaluate(
     settings: Settings,
     training: Period,
     held_out: Period,
-    agent: TableAgent,
+    agent: SizingAgent,
     last: PolicyRun,
     choice: Choice,
     console: Console,
@@ -217,23 +249,34 @@ def _evaluate(
     others: list[SizingAgent] = baselines(
         held_out, settings.sizing, settings.kelly, best, turnover_of(own), run.seed
     )
-    if choice.shipped != "table":
+    if shipped is not agent:
         others.insert(0, agent)
     passes = min(_CLASSIC_PASSES, run.episodes)
+    if not isinstance(agent, TableAgent):
+        table, _ = train(training, settings.sizing, passes, run.seed, None)
+        others.insert(0, table)
     if settings.sizing.learner != "classic":
         classic, _ = train(training, settings.sizing, passes, run.seed, None, learner="classic")
         others.append(classic)
-    learning = copy_agent(agent, held_out, settings.sizing)
+    learning = None
+    if isinstance(agent, TableAgent):
+        learning = copy_agent(agent, held_out, settings.sizing)
     out: Evaluation = stage.run(
         "held-out evaluation", lambda: evaluate(held_out, shipped, others, run.seed, learning)
     )
     return out
 
 
-def _joint(settings: Settings, training: Period, agent: TableAgent) -> PolicyRun:
-    """One pass in time order with the agent learning on; reported, not bundled."""
+def _joint(
+    settings: Settings, training: Period, inputs: Inputs, tape: Tape, agent: TableAgent
+) -> dict[str, Any]:
+    """One pass in time order with the table learning on; reported, not bundled."""
     learning = copy_agent(agent, training, settings.sizing)
-    return Simulator(training).run(learning, learn=learning, alternatives=True, account="joint")
+    run = Simulator(training).run(learning, learn=learning, alternatives=True, account="joint")
+    return {
+        "joint_check_log_growth": run.log_growth,
+        "joint_check_weights": executed_weights(inputs.market, inputs.votes, tape, run.trades),
+    }
 
 
 def signal_metrics(inputs: Inputs, tape: Tape) -> dict[str, Any]:
@@ -263,17 +306,10 @@ def _model_lines(inputs: Inputs) -> tuple[Any, ...]:
 
 
 def _print(
-    console: Console,
-    result: Evaluation,
-    shares: dict[str, Any],
-    choice: Choice,
-    folder: Path,
-    agent: TableAgent,
+    console: Console, result: Evaluation, choice: Choice, folder: Path, agent: SizingAgent
 ) -> None:
-    for title, share in shares.items():
-        print_occupancy(console, share, f"States of the {title}")
     print_evaluation(console, result, "Held-out period, every policy in an account of its own")
     console.print(f"Shipped sizing agent: {choice.shipped} ({choice.reason}).")
-    console.print(f"Q-table digest: {agent.digest()}")
-    console.print(f"Bundle: {folder / 'bundle'}")
-    console.print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
+    console.print(f"Digest of the {agent.name}: {agent.digest()}")
+    console.print(f"Bundle: {folder / 'bundle'}", soft_wrap=True)
+    console.print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}", soft_wrap=True)

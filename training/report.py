@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from envs.core.types import SizingRegime
 from envs.market.report import REPORT_HEADER, MarketReport
 from training.evaluation import Direction, Evaluation, Row
+from training.occupancy import Occupancy, remarks
 from training.selection import Score, Selection
 
 _AXES = {
@@ -22,20 +24,23 @@ _AXES = {
     "exposure": ("light", "moderate", "heavy", "max"),
     "performance": ("bad", "neutral", "good"),
 }
-_HEAD = ("policy", "bps/cand.", "agent minus it (95 %)", "log growth", "max DD", "trades")
+_HEAD = ("policy", "bps/cand.", "agent minus it (95 %)", "growth", "max DD", "trades")
 _ALGORITHM_HEAD = (
     "algorithm", "Brier", "minus uniform, 1e-4", "regret", "bound", "trades"
 )  # fmt: skip
 _DATA_HEAD = ("symbol", "from", "to", "bars", "missing", "usable", "default funding")
-_SHORT = {"missing": "gaps", "default funding": "default fund."}
-_COST_HEAD = ("policy", "gross", "fees", "slippage", "funding", "liquid.", "net", "months")
+_COST_HEAD = ("policy", "gross", "fees", "slip.", "funding", "liquid.", "net", "months")
+_DIRECTION_HEAD = ("exit", "confidence", "candidates", "mean", "95 %")
+_DIRECTION = "Direction: (this side - opposite)/2, bps of notional, free of drift and cost"
+_COSTS = "Costs in quote, slippage within gross; months to tell the difference from 0"
+_ACTIONS = "Actions of the agent, % of its decisions"
+_NARROW = 100
 
 
 def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
     """Print the table of policies, the direction statistic and the verdicts in words."""
     _print_rows(console, title, _HEAD, [_cells(row) for row in result.rows])
-    note = "Costs in quote (slippage is part of gross); months needed to tell the difference from 0"
-    _print_rows(console, note, _COST_HEAD, [_cost_cells(row) for row in result.rows])
+    _print_rows(console, _COSTS, _COST_HEAD, [_cost_cells(row) for row in result.rows])
     console.print(
         f"{result.candidates} candidates over {result.months:.1f} months; the agent "
         f"({result.agent}) opened a position in {100 * result.traded_share:.1f} % of its "
@@ -49,42 +54,74 @@ def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
 
 def print_direction(console: Console, rows: Sequence[Direction]) -> None:
     """Direction statistic per exit and confidence bin."""
-    table = Table(
-        title="Direction: (this side - opposite side)/2, bps of notional, free of drift and cost",
-        title_justify="left", header_style="bold",
-    )  # fmt: skip
-    for name in ("exit", "confidence", "candidates", "mean", "95 %"):
-        table.add_column(name, justify="left" if name == "exit" else "right")
-    for d in rows:
-        if d.n == 0:
-            continue
-        high = "" if d.high == float("inf") else f"{d.high:g}"
-        table.add_row(
-            d.exit,
-            f"[{d.low:g}, {high})".replace("[", r"\["),
-            str(d.n),
-            f"{d.value.mean:+.1f}",
-            f"{d.value.low:+.1f} .. {d.value.high:+.1f}",
-        )
-    console.print(table)
+    _print_rows(console, _DIRECTION, _DIRECTION_HEAD, [_direction_cells(d) for d in rows if d.n])
 
 
 def print_data(console: Console, report: MarketReport) -> None:
     """What the bars are and what a user should know of their defects."""
     shown = [REPORT_HEADER.index(name) for name in _DATA_HEAD]
     rows = [[row[i] for i in shown] for row in report.rows()]
-    _print_rows(console, "Bars", [_SHORT.get(name, name) for name in _DATA_HEAD], rows)
+    _print_rows(console, "Bars", _DATA_HEAD, rows)
 
 
-def print_occupancy(console: Console, shares: dict[str, list[float]], title: str) -> None:
-    """Share of rows in every value of every state axis."""
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("axis")
-    table.add_column("share of candidates in each value")
-    for axis, values in shares.items():
-        named = ", ".join(f"{n} {100 * v:.1f} %" for n, v in zip(_AXES[axis], values, strict=True))
-        table.add_row(axis, named)
-    console.print(table)
+def print_occupancy(console: Console, found: Mapping[str, Occupancy], min_edge: float) -> None:
+    """Share of every value of every state axis, candidates beside all bars, per span."""
+    head, rows = occupancy_table(found)
+    _print_rows(console, "States of the sizing agent, % of the rows of a span", head, rows)
+    for line in occupancy_remarks(found, min_edge):
+        console.print(line)
+
+
+def actions_table(
+    found: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the shares of ``action_shares`` per span, in percent."""
+    rows = []
+    first = next(iter(found.values()))
+    for axis, names in first.items():
+        for i, name in enumerate(names):
+            shares = [f"{100 * span[axis][name]:.1f}" for span in found.values()]
+            rows.append([axis if i == 0 else "", name, *shares])
+    return ["axis", "action", *found], rows
+
+
+def print_actions(console: Console, found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
+    """What the agent chose, per span."""
+    head, rows = actions_table(found)
+    _print_rows(console, _ACTIONS, head, rows)
+
+
+def actions_markdown(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """The same in Markdown."""
+    return "\n".join(["", f"{_ACTIONS}:", "", *_markdown(*actions_table(found))]) + "\n"
+
+
+def occupancy_table(found: Mapping[str, Occupancy]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: axis, value, then candidates and bars of each span; "-" needs an account."""
+    head = ["axis", "value", *(f"{span}\n{what}" for span in found for what in ("cand.", "bars"))]
+    rows = []
+    for axis, values in _AXES.items():
+        for i, name in enumerate(values):
+            row = [axis if i == 0 else "", name]
+            for o in found.values():
+                bars = o.bars.get(axis)
+                row += [
+                    f"{100 * o.candidates[axis][i]:.1f}",
+                    f"{100 * bars[i]:.1f}" if bars else "-",
+                ]
+            rows.append(row)
+    return head, rows
+
+
+def occupancy_remarks(found: Mapping[str, Occupancy], min_edge: float) -> list[str]:
+    """Plain sentences per span on confidences that no candidate can hold."""
+    return [f"{span}: {line}" for span, o in found.items() for line in remarks(o, min_edge)]
+
+
+def occupancy_markdown(found: Mapping[str, Occupancy], min_edge: float) -> str:
+    """The same in Markdown."""
+    head, rows = occupancy_table(found)
+    return "\n".join(["", *_markdown(head, rows), "", *occupancy_remarks(found, min_edge)]) + "\n"
 
 
 def print_selection(console: Console, selection: Selection, wanted: str) -> None:
@@ -96,9 +133,8 @@ def print_selection(console: Console, selection: Selection, wanted: str) -> None
 
 def selection_markdown(selection: Selection, wanted: str) -> str:
     """The same in Markdown."""
-    lines = ["", "| " + " | ".join(_ALGORITHM_HEAD) + " |", "|" + "---|" * len(_ALGORITHM_HEAD)]
-    lines += ["| " + " | ".join(_score_cells(x)) + " |" for x in selection.scores]
-    return "\n".join([*lines, "", selection.remark(wanted)]) + "\n"
+    lines = _markdown(_ALGORITHM_HEAD, [_score_cells(x) for x in selection.scores])
+    return "\n".join(["", *lines, "", selection.remark(wanted)]) + "\n"
 
 
 def verdicts(result: Evaluation) -> list[str]:
@@ -140,32 +176,48 @@ def to_json(result: Evaluation) -> dict[str, Any]:
 
 def to_markdown(result: Evaluation) -> str:
     """The table of policies in Markdown."""
-    lines = ["| " + " | ".join(_HEAD) + " |", "|" + "---|" * len(_HEAD)]
-    lines += ["| " + " | ".join(_cells(row)) + " |" for row in result.rows]
-    lines += ["", "| " + " | ".join(_COST_HEAD) + " |", "|" + "---|" * len(_COST_HEAD)]
-    lines += ["| " + " | ".join(_cost_cells(row)) + " |" for row in result.rows]
-    lines += ["", *[f"- {v}" for v in verdicts(result)], ""]
-    lines += ["| exit | confidence | candidates | mean bps | 95 % |", "|---|---|---|---|---|"]
-    for d in result.direction:
-        if d.n:
-            lines.append(
-                f"| {d.exit} | [{d.low:g}, {d.high:g}) | {d.n} | {d.value.mean:+.1f} | "
-                f"{d.value.low:+.1f} .. {d.value.high:+.1f} |"
-            )
+    lines = _markdown(_HEAD, [_cells(row) for row in result.rows])
+    lines += ["", f"{_COSTS}:", ""]
+    lines += _markdown(_COST_HEAD, [_cost_cells(row) for row in result.rows])
+    lines += ["", *[f"- {v}" for v in verdicts(result)], "", f"{_DIRECTION}:", ""]
+    lines += _markdown(_DIRECTION_HEAD, [_direction_cells(d) for d in result.direction if d.n])
     return "\n".join(lines) + "\n"
+
+
+def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    flat = " | ".join(name.replace("\n", " ") for name in head)
+    lines = [f"| {flat} |", "|" + "---|" * len(head)]
+    return lines + ["| " + " | ".join(cells) + " |" for cells in rows]
 
 
 def _print_rows(
     console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    """A table whose figures are never cut: where it is too wide, the first column folds."""
+    narrow = console.width < _NARROW
+    table = Table(
+        header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
+        padding=(0, 0) if narrow else (0, 1),
+    )  # fmt: skip
     for i, name in enumerate(head):
+        text = i == 0 or not any(c.isdigit() for cells in rows for c in cells[i])
         table.add_column(
-            name, justify="left" if i == 0 else "right", min_width=len(name) if i else 8
-        )
+            name, justify="left" if text else "right", no_wrap=i > 0, overflow="fold"
+        )  # fmt: skip
     for cells in rows:
-        table.add_row(*cells, style="bold green" if cells[0] == "agent" else None)
+        shown = [escape(c) for c in cells]
+        if narrow:
+            shown[0] = shown[0].replace("best constant", "best")
+        table.add_row(*shown, style="bold green" if cells[0] == "agent" else None)
+    console.print()
+    console.print(escape(title), highlight=False, style="italic")
     console.print(table)
+
+
+def _direction_cells(d: Direction) -> list[str]:
+    high = "" if d.high == float("inf") else f"{d.high:g}"
+    span = f"{d.value.low:+.1f} .. {d.value.high:+.1f}"
+    return [d.exit, f"[{d.low:g}, {high})", str(d.n), f"{d.value.mean:+.1f}", span]
 
 
 def _cells(row: Row) -> list[str]:

@@ -21,6 +21,7 @@ _LIBRARIES = (
     "numpy",
     "numba",
     "gymnasium",
+    "stable-baselines3",
     "torch",
     "xgboost-cpu",
     "xgboost",
@@ -115,7 +116,7 @@ def _discard(folder: Path) -> bool:
 
 def _latest(root: Path) -> str | None:
     link = root / "latest"
-    return os.readlink(link) if link.is_symlink() else None
+    return str(link.readlink()) if link.is_symlink() else None
 
 
 def _point_back(root: Path, before: str | None) -> None:

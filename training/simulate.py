@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.protocol import SizingAgent
+from agents.protocol import PaperTrader, SizingAgent
 from envs.core.actions import ActionPreset
-from envs.core.decide import DecisionView, Desk, decide
+from envs.core.decide import Desk, decide
 from envs.core.hooks import HookChain
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.reward import LOG_GROWTH, R_MULTIPLE, SHAPED, decision_reward
@@ -29,6 +29,7 @@ from envs.core.trade import (
     Skipped,
 )
 from envs.core.types import NS_PER_HOUR, BoolArray, Float64Array, Int64Array
+from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
 from envs.kernel.counterfactual import Counterfactual, compiled_ladder
 from envs.observe import observe
@@ -149,6 +150,9 @@ class _Episode:
             self.world, p.tape, p.preset, p.settings, votes, compiled_ladder(), account
         )
         self.counterfactual = Counterfactual(self.desk, sim._kind) if alternatives else None
+        self.papers = learn if isinstance(learn, PaperTrader) and not alternatives else None
+        self.paper = Counterfactual(self.desk, sim._kind) if self.papers else None
+        self.paper_until: dict[int, int] = {}
         self.bootstrap = bootstrap
         self.out = PolicyRun(
             agent.name, np.zeros(sim.n), np.zeros(sim.n, dtype=np.bool_),
@@ -210,6 +214,7 @@ class _Episode:
                 if not desk.commit(view, decision):
                     skipped = Resolved(decision, Skipped(decision.reason or "SKIP"), world.row)
                     self._resolve(skipped, 0.0)
+                    self._queue_paper(view, decision, place)
             if self.counterfactual is not None:
                 self._queue_alternatives(view, decision, place)
 
@@ -223,6 +228,22 @@ class _Episode:
         heapq.heappush(self.waiting, (due, self.sequence, decision, got))
         self.sequence += 1
         self.out.action_reward += np.where(view.context.mask, reward, 0.0)
+
+    def _queue_paper(self, view: DecisionView, decision: Decision, place: int) -> None:
+        """Follow one skipped candidate a symbol at a time, as one position would be held."""
+        s = view.symbol_index
+        if self.papers is None or self.paper is None or view.row < self.paper_until.get(s, 0):
+            return
+        action = self.papers.paper_action(view.context)
+        if action is None or place < 0:
+            return
+        reward, net, end = self.paper.outcomes(view)
+        if end[action] < 0:
+            return
+        self.paper_until[s] = int(end[action])
+        got = Alternatives(reward, net, end, self.sim._overlap[place])
+        heapq.heappush(self.waiting, (self.paper_until[s], self.sequence, decision, got))
+        self.sequence += 1
 
     def _learn_due(self, row: int) -> None:
         while self.waiting and self.waiting[0][0] <= row:

@@ -121,9 +121,9 @@ def choose_agent(period: Period, settings: SizingSettings, edges: Int64Array, se
     return Choice(shipped, table_mean, ev_mean, folds, "walk-forward folds of the training period")
 
 
-def shipped_agent(choice: Choice, table: TableAgent, settings: SizingSettings) -> SizingAgent:
-    """The agent the bundle ships."""
-    return table if choice.shipped == "table" else EvKelly(table.preset, settings)
+def shipped_agent(choice: Choice, trained: SizingAgent, settings: SizingSettings) -> SizingAgent:
+    """The agent the bundle ships: the trained one, unless ``ev_kelly`` was chosen."""
+    return EvKelly(trained.preset, settings) if choice.shipped == "ev_kelly" else trained
 
 
 def copy_agent(agent: TableAgent, period: Period, settings: SizingSettings) -> TableAgent:

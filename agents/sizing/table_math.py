@@ -22,13 +22,12 @@ def update_rows(
 ) -> int:  # fmt: skip
     """Move the means of every unmasked action with a known reward at the three levels.
 
-    ``residual`` (A,) is scratch. Returns -1, or the first action whose residual is infinite or undefined although its reward is
-    known; then no table has changed.
+    ``residual`` (A,) is scratch. Returns -1, or the first action whose residual is infinite or
+    undefined although its reward is known; then no table has changed.
     """
     n = reward.shape[0]
     for a in range(n):
         residual[a] = math.nan
-    for a in range(n):
         if not mask[a] or math.isnan(reward[a]) or f[a] == 0.0:
             continue
         e = exits[a]

@@ -7,7 +7,6 @@ account and a signal tape, and turns decisions into entries.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +23,8 @@ from envs.core.rules.walk import STYLE_POST_ONLY, Order
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
 from envs.core.trade import Decision, SizingChoice, SizingContext, no_propensities
-from envs.core.types import EntryStyle, EntryUnfilled, Float64Array, Int8Array, Int64Array
+from envs.core.types import EntryStyle, EntryUnfilled, Float64Array
+from envs.core.view import DecisionView
 from envs.core.world import World
 
 LadderFunction = Callable[..., None]
@@ -37,37 +37,6 @@ class Brain(Protocol):
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         """Choose an action for what is known at the close."""
         ...
-
-
-@dataclass(frozen=True)
-class DecisionView:
-    """Everything one decision may use, frozen at the close of ``row``.
-
-    Arrays of length A. ``spare_units`` is the free margin at the decision; ``funds`` what the caps
-    read. ``executable`` is False for rows that are learned from but not decided.
-    """
-
-    decision_id: str
-    row: int
-    symbol_index: int
-    symbol: str
-    bar_close_ns: int
-    side: int
-    regime: int
-    close_ticks: int
-    atr: float
-    context: SizingContext
-    funds: Funds
-    qty_steps: Int64Array
-    mask_reasons: Int8Array
-    equity_units: int
-    spare_units: int
-    score: float
-    votes_up: tuple[float, ...]
-    votes_down: tuple[float, ...]
-    weights: tuple[float, ...]
-    executable: bool
-    block_reason: str
 
 
 def decide(

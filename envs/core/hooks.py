@@ -11,11 +11,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from envs.core.decide import DecisionView
-    from envs.core.trade import SizingChoice
+from envs.core.trade import SizingChoice
+from envs.core.view import DecisionView
 
 
 class HookPoint(IntEnum):

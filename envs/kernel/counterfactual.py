@@ -25,7 +25,8 @@ from envs.core.types import BoolArray, Float64Array, Int64Array
 from envs.kernel.compile import compiled, register
 
 if TYPE_CHECKING:
-    from envs.core.decide import DecisionView, Desk
+    from envs.core.decide import Desk
+    from envs.core.view import DecisionView
 
 NS_PER_HOUR = 3_600_000_000_000
 N_EXITS = 3

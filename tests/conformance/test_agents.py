@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from agents.baselines import (
@@ -15,7 +17,8 @@ from agents.baselines import (
     Skip,
     fixed_1x,
 )
-from agents.checks import check_agent
+from agents.checks import OBSERVED, check_agent
+from agents.deep.agent import NetworkAgent
 from agents.protocol import SizingAgent
 from agents.settings import KellySettings, SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
@@ -29,6 +32,19 @@ def classic(**options: str) -> Make:
     return lambda grid: QLearningAgent(grid, SizingSettings(**options), seed=5)  # type: ignore[arg-type]
 
 
+def network(algorithm: str) -> Make:
+    def make(grid: ActionPreset) -> SizingAgent:
+        rng = np.random.default_rng(9)
+        sizes = (OBSERVED, 8, grid.n)
+        layers = [
+            (rng.normal(size=(b, a)).astype(np.float32), rng.normal(size=b).astype(np.float32))
+            for a, b in pairwise(sizes)
+        ]
+        return NetworkAgent(grid, algorithm, "tanh", layers)
+
+    return make
+
+
 AGENTS: dict[str, Make] = {
     "table": lambda grid: CounterfactualAgent(grid, SizingSettings()),
     "table, no prior": lambda grid: CounterfactualAgent(grid, SizingSettings(prior="none"), 3),
@@ -38,6 +54,9 @@ AGENTS: dict[str, Make] = {
     "classic, ucb": classic(exploration="ucb"),
     "classic, thompson": classic(exploration="thompson"),
     "classic, no exploration": classic(exploration="none"),
+    "dqn": network("dqn"),
+    "ppo": network("ppo"),
+    "ppo, untrained": lambda grid: NetworkAgent(grid, "ppo"),
     "ev_kelly": lambda grid: EvKelly(grid, SizingSettings()),
     "fixed 1x": fixed_1x,
     "fixed largest": FixedLargest,

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from envs.core.actions import preset
-from envs.core.decide import DecisionView, Desk, decide
+from envs.core.decide import Desk, decide
 from envs.core.hooks import HookChain
 from envs.core.instrument import Instrument
 from envs.core.market_data import MarketData
@@ -18,6 +18,7 @@ from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape
 from envs.core.trade import ClosedTrade, Decision, SizingChoice, SizingContext, no_propensities
 from envs.core.types import NS_PER_HOUR, EntryStyle, EntryUnfilled, IntrabarRule
+from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
 
 START_NS = 1_577_836_800 * 10**9

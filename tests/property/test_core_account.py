@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from envs.core.decide import DecisionView
 from envs.core.events import EntryKind
 from envs.core.rules.booking import net_units
 from envs.core.rules.reward import step_reward
@@ -18,6 +17,7 @@ from envs.core.rules.rounding import from_units
 from envs.core.settings import CoreSettings
 from envs.core.trade import Decision, Skipped
 from envs.core.types import EntryStyle, EntryUnfilled, ExitReason
+from envs.core.view import DecisionView
 from envs.core.world import World
 from tests.property.strategies import FIRST_ROW, Case, cases, play, signals, small_market
 

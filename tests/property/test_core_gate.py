@@ -8,7 +8,6 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.core.decide import DecisionView
 from envs.core.gate import Gate
 from envs.core.hooks import Effect, HookChain, HookPoint, Keep, Mode, Raise, Scale, Seat, Veto
 from envs.core.rules.limits import (
@@ -30,6 +29,7 @@ from envs.core.rules.limits import (
 )
 from envs.core.settings import CoreSettings
 from envs.core.trade import SizingChoice
+from envs.core.view import DecisionView
 
 LIMITS = StopLimits(
     0.03, 0.05, 0.10, 0.25, 10, 900, 3_600, 14_400, 5, 6 * 3_600 * 10**9, 0.25

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs.core.actions import preset
-from envs.core.decide import Decision, DecisionView, Desk, decide
+from envs.core.decide import Decision, Desk, decide
 from envs.core.hooks import HookChain
 from envs.core.instrument import Instrument
 from envs.core.market_data import DetailBars, MarketData
@@ -18,6 +18,7 @@ from envs.core.series import prepare
 from envs.core.tape import SignalTape
 from envs.core.trade import ClosedTrade, SizingChoice, SizingContext, Skipped, no_propensities
 from envs.core.types import NS_PER_HOUR
+from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
 from envs.kernel.counterfactual import Counterfactual
 from tests.scenarios.table import DECISION_CLOSE, Bar, Scenario

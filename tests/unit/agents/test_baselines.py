@@ -18,7 +18,7 @@ from agents.checks import sample_rows
 from agents.settings import KellySettings
 from envs.core.actions import preset
 from envs.core.errors import FixSettings, RefusedArtifact
-from envs.core.trade import ClosedTrade, ResolvedDecision, SizingContext, Skipped
+from envs.core.trade import Alternatives, ClosedTrade, ResolvedDecision, SizingContext, Skipped
 from envs.core.types import ExitStrategy
 
 FULL, CLASSIC = preset("full"), preset("classic")
@@ -165,14 +165,53 @@ def test_fractional_kelly_sees_its_last_100_trades_only_and_restarts_exactly() -
     policy, loaded = FractionalKelly(FULL, KellySettings()), FractionalKelly(FULL, KellySettings())
     for k in range(120):
         policy.learn_one(closed(k, -1.0 if k < 20 else 2.0 if k % 3 else -1.0))
-    assert policy.state_dict()[1]["net_r"].shape == (100,)
+    assert policy.state_dict()[1]["real"].shape == (100,)
     loaded.load_state_dict(policy.state_dict())
     for agent in (policy, loaded):
         agent.learn_one(closed(119, 50.0))
         agent.learn_one(closed(120, -1.0))
         agent.learn_one(replace(closed(121, 9.0), outcome=Skipped("SKIP")))
     assert loaded.digest() == policy.digest()
-    assert loaded.state_dict()[1]["net_r"].max() == 2.0
+    assert loaded.state_dict()[1]["real"].max() == 2.0
+
+
+def on_paper(k: int, net_r: float) -> ResolvedDecision:
+    """A skipped decision whose fixed 1x would have ended with the given net R."""
+    net = np.full(76, np.nan_to_num(net_r) * 10_000.0 * 0.1 * 1.5 * 0.02 * 1e8).astype(np.int64)
+    earned = Alternatives(np.zeros(76), net, np.full(76, 9), np.zeros(3, dtype=np.int64))
+    row = closed(k, 0.0)
+    decision = replace(row.decision, context=context(), equity_units=10_000 * 10**8)
+    return ResolvedDecision(decision, None, 0.0, earned)
+
+
+def test_fractional_kelly_returns_from_paper_through_a_trial() -> None:
+    """Spec 7: 20 paper trades with an edge open ten real ones with .005 at risk."""
+    policy, first = FractionalKelly(FULL, KellySettings()), fixed_1x(FULL).index
+    assert policy.paper_action(context()) is None
+    for k in range(20):
+        policy.learn_one(closed(k, -1.0))
+    assert policy.decide(context(), None).index == 0
+    assert policy.paper_action(context()) == first
+    for k in range(20, 40):
+        assert policy.decide(context(), None).index == 0
+        policy.learn_one(on_paper(k, 2.0 if k % 2 else -1.0))
+        policy.learn_one(on_paper(k, 2.0))
+    assert policy.paper_action(context()) is None
+    chosen = policy.decide(context(), None).index
+    assert 0.0 < context().notional_frac[chosen] * (1.5 * 0.02 + 0.00156) <= 0.005
+    for k in range(40, 50):
+        policy.learn_one(closed(k, 1.0))
+    assert policy.state_dict()[1]["real"].tolist() == [1.0] * 10
+
+
+def test_fractional_kelly_stays_on_paper_without_an_edge() -> None:
+    policy = FractionalKelly(FULL, KellySettings())
+    for k in range(20):
+        policy.learn_one(closed(k, -1.0))
+    for k in range(20, 60):
+        policy.learn_one(on_paper(k, -0.5))
+    assert policy.decide(context(), None).index == 0
+    assert policy.state_dict()[1]["paper"] == pytest.approx(np.full(20, -0.5))
 
 
 def test_the_state_of_another_policy_is_refused() -> None:

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from envs.core.decide import DecisionView
 from envs.core.hooks import Effect, HookChain, HookPoint, Mode, Raise, Scale, Seat
 from envs.core.trade import SizingChoice
+from envs.core.view import DecisionView
 
 
 class Says:

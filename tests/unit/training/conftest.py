@@ -41,9 +41,7 @@ def program(root: Path, clean_environment: dict[str, str]) -> Program:
 
 
 @pytest.fixture(scope="session")
-def finished(
-    program: Program, short: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def finished(program: Program, short: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a finished short run; copy it before changing it."""
     folder = tmp_path_factory.mktemp("main_job")
     done = program("train_sizing.py", *short, "--out", "run", cwd=folder)

@@ -47,7 +47,7 @@ def test_detail_reaches_the_market(
 
     monkeypatch.setattr(ensemble.crossfit, "votes_for_run", stop)
     asked = {
-        "QT_DATA": str(real_data_dir), "QT_SYMBOLS": "BTCUSDT", "QT_START": "2024-01-01",
+        "QT_DATA": str(real_data_dir), "QT_SYMBOLS": "BTCUSDT", "QT_START": "2023-01-01",
         "QT_TEST_END": "2025-01-01", "QT_INTRABAR_RULE": "detail", "QT_DETAIL_INTERVAL": "15m",
     }  # fmt: skip
     with pytest.raises(FixSettings, match="seen"):

@@ -176,7 +176,7 @@ def test_a_masked_action_is_never_chosen() -> None:
     mask = np.ones(76, dtype=np.bool_)
     mask[best] = False
     assert agent.decide(context(mask=mask), None).index != best
-    draws = {agent.decide(context(mask=mask), rng).index for _ in range(3000)}
+    draws = {agent.decide(context(mask=mask), rng).index for _ in range(12_000)}
     assert best not in draws
     assert len(draws) == 75
 

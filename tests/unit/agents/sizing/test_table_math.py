@@ -95,8 +95,8 @@ def test_compiled_and_plain_agree_bit_for_bit() -> None:
         slopes = rng.random((3, 3)) if k % 4 else np.full((3, 3), np.nan)
         reward = np.where(mask, rng.normal(0, 0.02, n), np.nan)
         args = (state, reward, mask, f, slopes, exits, np.array([1, 4, 9]), 0.003, 0.0015, 0.02)
-        assert update(*fast, *args, 0.5, True, 2.0, 0.0003) == -1
-        assert update_rows(*plain, *args, 0.5, True, 2.0, 0.0003) == -1
+        assert update(*fast, *args, 0.5, True, 2.0, 0.0003, np.empty(n)) == -1
+        assert update_rows(*plain, *args, 0.5, True, 2.0, 0.0003, np.empty(n)) == -1
         a, b = np.empty(n), np.empty(n)
         asked = (state, mask, f, slopes, exits, 0.003, 0.0015, 0.02, 0.5, True, *K, 1.0, 0.5)
         score(*fast, *asked, a)
@@ -113,7 +113,7 @@ def test_an_infinite_reward_changes_nothing() -> None:
     bad = update(
         *tables, 7, reward, np.ones(n, dtype=np.bool_), np.array([0.0, 1.0, 1.0, 1.0]),
         np.full((3, 3), np.nan), np.array([1, 0, 1, 2]), np.array([0, 0, 0]), 0.0, 0.0, 0.02, 0.5,
-        True, 1.0, 0.0003,
+        True, 1.0, 0.0003, np.empty(n),
     )  # fmt: skip
     assert bad == 2
     assert not any(table.any() for table in tables)

@@ -1,0 +1,1 @@
+"""Deep-RL baselines: policy networks trained elsewhere, and their settings."""

@@ -1,0 +1,1 @@
+"""Benchmarks with permanent scenario ids; ``python benchmarks/run.py --help``."""

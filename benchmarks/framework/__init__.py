@@ -1,0 +1,1 @@
+"""What every scenario shares: metrics, repeated timing, the registry, reports, comparison."""
