@@ -124,7 +124,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.accounts = np.zeros(n, dtype=account_dtype(self.settings.ess.max_stops_15m))
         self.slots = np.zeros((n, s), dtype=SLOT)
         self._trades = np.zeros((n, s if self._with_trades else 0), dtype=TRADE)
-        self._buffers = np.zeros((1 if self.view == "tabular" else 2, n, size), dtype=np.float32)
+        buffers = 1 if self.view == "tabular" or self._copy else 2
+        self._buffers = np.zeros((buffers, n, size), dtype=np.float32)
         self._turn = 0
         self._rewards = np.zeros(n)
         self._states = np.zeros(n, dtype=np.int64)

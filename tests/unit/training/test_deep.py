@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from agents.deep.agent import NetworkAgent
 from agents.deep.settings import DeepSettings
@@ -34,6 +36,15 @@ BOTH = pytest.mark.parametrize("algorithm", ["dqn", "ppo"])
 @pytest.fixture(scope="module")
 def period() -> Period:
     return periods("strong", 2_400, 0.5)[0]
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Networks this small only wait for each other's threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @BOTH
