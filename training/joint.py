@@ -11,7 +11,6 @@ from agents.reinforcement.manager import EXPONENTIAL, ReinforcementManager
 from agents.reinforcement.rewards import TradeResult
 from envs.core.market_data import MarketData
 from envs.core.rules.rounding import from_units
-from envs.core.rules.vote import model_side
 from envs.core.tape import VoteTable
 from envs.core.trade import ClosedTrade
 from envs.core.types import MODEL_NAMES
@@ -49,10 +48,7 @@ def _learn(
 ) -> None:
     row = int(np.searchsorted(market.close_ns, int(trade.decision_id.rsplit(":", 1)[1])))
     s = market.symbols.index(trade.symbol)
-    sides = [
-        model_side(ev) if ok else 0
-        for ev, ok in zip(votes.ev[row, s].tolist(), votes.valid[row, s].tolist(), strict=True)
-    ]
+    sides = votes.sides_at(row, s)
     stated = np.where(np.asarray(sides) >= 0, votes.p_up[row, s], votes.p_down[row, s])
     result = TradeResult(
         trade.symbol, int(market.sizing_regime[row, s]), from_units(trade.net_units),

@@ -16,7 +16,7 @@ from agents.reinforcement.aggregating import PoolTape
 from agents.reinforcement.calibration import scalers_of
 from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.rewards import TradeResult
-from envs.core.rules.vote import ev_long, model_side
+from envs.core.rules.vote import ev_long
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.tape import EvLine, VoteTable
@@ -108,10 +108,7 @@ class WeightPass:
         got, votes, market = self._reference, self._votes, self._data.market
         side = 1 - 2 * int(k)
         up, down = votes.p_up[row, s].tolist(), votes.p_down[row, s].tolist()
-        sides = [
-            model_side(ev) if ok else 0
-            for ev, ok in zip(votes.ev[row, s].tolist(), votes.valid[row, s].tolist(), strict=True)
-        ]
+        sides = votes.sides_at(row, s)
         stated = [u if g >= 0 else d for g, u, d in zip(sides, up, down, strict=True)]
         name = market.symbols[s]
         net, risk = float(got.net[row, s, k]), float(got.risk[row, s, k])

@@ -93,6 +93,7 @@ def _decision(
         view.weights,
         effects,
         reason,
+        view.sides,
     )
 
 
@@ -236,7 +237,7 @@ class Desk:
             tape.slopes[row],
         )
         block = self.block_reason(s)
-        up, down, weights = self._votes_at(row, s)
+        up, down, sides = self._votes_at(row, s)
         return DecisionView(
             f"{self._account}:{market.symbols[s]}:{world.now_ns}",
             row,
@@ -256,7 +257,8 @@ class Desk:
             float(tape.score[row, s]),
             up,
             down,
-            weights,
+            tuple(self.tape.weights[row, s].tolist()),
+            sides,
             not block,
             block,
         )
@@ -300,10 +302,9 @@ class Desk:
 
     def _votes_at(
         self, row: int, s: int
-    ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-        weights = tuple(self.tape.weights[row, s].tolist())
+    ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
         if self.votes is None:
-            return _NO_VOTES, _NO_VOTES, weights
+            return _NO_VOTES, _NO_VOTES, ()
         up: Any = self.votes.p_up[row, s].tolist()
         down: Any = self.votes.p_down[row, s].tolist()
-        return tuple(up), tuple(down), weights
+        return tuple(up), tuple(down), self.votes.sides_at(row, s)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from envs.core.errors import FixData
+from envs.core.rules.vote import model_side
 from envs.core.types import BoolArray, Float64Array, Int8Array
 
 SIGNAL_ORIGINS = ("oos", "planted")
@@ -67,6 +68,11 @@ class VoteTable:
     def __post_init__(self) -> None:
         if self.origin not in SIGNAL_ORIGINS:
             raise FixData(f"signal_origin must be one of {SIGNAL_ORIGINS}, got {self.origin!r}")
+
+    def sides_at(self, row: int, s: int) -> tuple[int, ...]:
+        """Each model's action at one bar: +1, -1, or 0 for HOLD or an abstaining model."""
+        ev, valid = self.ev[row, s].tolist(), self.valid[row, s].tolist()
+        return tuple(model_side(x) if ok else 0 for x, ok in zip(ev, valid, strict=True))
 
     def digest(self) -> str:
         """SHA-256 over every column."""

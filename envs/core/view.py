@@ -14,7 +14,8 @@ class DecisionView:
     """Everything one decision may use, frozen at the close of ``row``.
 
     Arrays of length A. ``spare_units`` is the free margin at the decision; ``funds`` what the caps
-    read. ``executable`` is False for rows that are learned from but not decided.
+    read; ``sides`` the models' actions, empty without votes. ``executable`` is False for rows that
+    are learned from but not decided.
     """
 
     decision_id: str
@@ -36,5 +37,6 @@ class DecisionView:
     votes_up: tuple[float, ...]
     votes_down: tuple[float, ...]
     weights: tuple[float, ...]
+    sides: tuple[int, ...]
     executable: bool
     block_reason: str

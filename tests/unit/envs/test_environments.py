@@ -74,6 +74,22 @@ def test_every_decision_resolves_exactly_once(sizing: SizingView) -> None:
     assert len(seen) == len(set(seen)) == steps
 
 
+def test_a_resolved_decision_carries_the_models_actions(sizing: SizingView) -> None:
+    market, _, votes = default_environment_data()
+    rng = np.random.default_rng(4)
+    _, info = sizing.reset(seed=0)
+    found = []
+    while len(found) < 20:
+        action = int(rng.choice(np.flatnonzero(info["action_mask"])))
+        _, _, _, _, info = sizing.step(action)
+        found += [r.decision for r in info["resolved"]]
+    for decision in found:
+        row = int(np.searchsorted(market.close_ns, decision.bar_close_ns))
+        s = market.symbols.index(decision.symbol)
+        assert decision.sides == votes.sides_at(row, s)
+    assert any(any(decision.sides) for decision in found)
+
+
 def test_same_seed_gives_the_same_episode(sizing: SizingView) -> None:
     def play() -> list[float]:
         rng = np.random.default_rng(3)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from agents.reinforcement.aggregating import label_order
+from agents.reinforcement.calibration import scalers_of
 from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.rewards import TradeResult
 from agents.reinforcement.settings import ReinforcementSettings
+from envs.core.rules.blend import blend
 from envs.core.rules.vote import ev_long
 from envs.core.series import MarketSeries, prepare
 from envs.core.settings import CoreSettings, SignalSettings
@@ -254,3 +256,29 @@ def test_the_frozen_manager_knows_training_and_goes_on_from_there(
     else:
         assert np.array_equal(again.pool.p_up[after], whole.pool.p_up[after], equal_nan=True)
         assert np.array_equal(again.ev[after], whole.ev[after], equal_nan=True)
+
+
+def test_uniform_weights_blend_as_a_live_vote_does(
+    made: SyntheticMarket, data: MarketSeries
+) -> None:
+    got = weigh(made, data, "uniform")
+    scalers = scalers_of(got.pool.excess, 2.0)
+    weights, identity = np.full(4, 0.25), np.tile([1.0, 0.0], (4, 1))
+    rows = np.argwhere(~np.isnan(got.pool.p_up))
+    assert len(rows) > 500
+    for row, s in rows[::37].tolist():
+        for pooled, stated in (
+            (got.pool.p_up, made.votes.p_up),
+            (got.pool.p_down, made.votes.p_down),
+        ):
+            assert pooled[row, s] == blend(stated[row, s], identity, False, weights, scalers[row])
+
+
+def test_a_decision_carries_each_models_side(made: SyntheticMarket) -> None:
+    row, s = 500, 0
+    valid = made.votes.valid.copy()
+    valid[row, s] = [True, False, True, True]
+    ev = made.votes.ev.copy()
+    ev[row, s] = [0.004, 0.004, -0.004, 0.0]
+    votes = replace(made.votes, ev=ev, valid=valid)
+    assert votes.sides_at(row, s) == (1, 0, -1, 0)
