@@ -19,9 +19,17 @@ from envs.core.series import MarketSeries, prepare
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
 from envs.core.types import BoolArray, Int64Array
-from envs.kernel.market import lay_out
+from envs.kernel.layout import lay_out
+from envs.kernel.pointer import address_of
 from envs.kernel.state import REASONS, RUNNING, SLOT, TERMINATED, TRADE, TRUNCATED, account_dtype
-from envs.kernel.step import FROM_SIGNAL, PARALLEL_LOCK, SERIAL_BELOW, compiled_masks, compiled_step
+from envs.kernel.step import (
+    CALL,
+    FROM_SIGNAL,
+    PARALLEL_LOCK,
+    SERIAL_BELOW,
+    compiled_masks,
+    compiled_step,
+)
 from envs.observe import BOUND, observation_size
 from envs.period import Episodes, first_candidate
 
@@ -141,6 +149,17 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self._started = False
         self._parallel = n >= SERIAL_BELOW
         self._kernel = compiled_step(self._parallel)
+        columns = {
+            "accounts": self.accounts, "slots": self.slots, "sides": self._sides,
+            "actions": self._actions, "first": self._first, "last": self._last,
+            "allowed": self._allowed, "rewards": self._rewards, "states": self._states,
+        }  # fmt: skip
+        self._call = np.zeros(1, dtype=CALL)
+        self._call["world"] = self._market.address
+        self._call["account_bytes"] = self.accounts.itemsize
+        self._call["n_envs"], self._call["n_obs"] = n, size
+        for name, column in columns.items():
+            self._call[name] = address_of(column)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None,
@@ -189,7 +208,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         """Masks (num_envs, A) of the present decisions, True = allowed; all True at an end."""
         out = np.empty((self.num_envs, self.preset.n), dtype=np.bool_)
         sides = np.full(self.num_envs, FROM_SIGNAL, dtype=np.int64)
-        compiled_masks()(self._market, self.accounts, self.slots, sides, out)
+        compiled_masks()(self._market.address, self.accounts, self.slots, sides, out)
         return out
 
     def _run(self, chosen: Int64Array, keep: bool = False) -> None:
@@ -197,13 +216,12 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             self._turn = 1 - self._turn
             if keep and chosen.size < self.num_envs:
                 self._buffers[self._turn] = self._buffers[1 - self._turn]
+        call = self._call
+        call["chosen"], call["n_chosen"] = address_of(chosen), chosen.size
+        call["obs"] = address_of(self._buffers[self._turn])
         # The threads of the compiled loop serve one caller at a time.
         with PARALLEL_LOCK if self._parallel else nullcontext():
-            self._kernel(
-                self._market, self.accounts, self.slots, self._trades, chosen, self._sides,
-                self._actions, self._first, self._last, self._allowed, self._buffers[self._turn],
-                self._rewards, self._states,
-            )  # fmt: skip
+            self._kernel(address_of(call), self.accounts, self.slots, self._trades)
         if bool(self.accounts["overflow"].any()):
             which = np.flatnonzero(self.accounts["overflow"]).tolist()
             raise LedgerError(

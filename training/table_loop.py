@@ -24,7 +24,7 @@ from envs.kernel.closing import finish
 from envs.kernel.compile import compiled, register
 from envs.kernel.counterfactual import Entry, fill_outcomes, register_outcomes
 from envs.kernel.decisions import equity_of, funds_of, is_blocked, send, state_of, trip_at
-from envs.kernel.market import CONFIDENCE, EV, SIDE, contract_at, rules_of
+from envs.kernel.market import CONFIDENCE, EV, SIDE, contract_at, market_at, rules_at
 from envs.kernel.step import register_environment
 
 
@@ -81,13 +81,13 @@ SEQUENCE, DRAWN, TRADES, BAD_ROW, BAD_ACTION = range(5)
 
 
 def pass_rows(
-    m: Any, series: Any, slopes: Any, places: Any, overlap: Any, presets: Any, draws: Any,
+    address: int, series: Any, slopes: Any, places: Any, overlap: Any, presets: Any, draws: Any,
     epsilon: float, min_confidence: float, reward_kind: int, acc: Any, slots: Any, trades: Any,
     found: Any, tables: Any, kept: Any, scratch: Any, counts: Any, decided: Any, equity: Any,
     first: int, until: int,
 ) -> None:  # fmt: skip
     """Run the pass from the present row to ``until`` (or the end of the period)."""
-    r = rules_of(m.constants)
+    m, r = market_at(address), rules_at(address)
     while acc.row < until and not acc.ruined:
         for k in range(slots.shape[0]):
             s = int(m.queue[acc.row, k])
@@ -95,35 +95,36 @@ def pass_rows(
                 break
             if acc.row < acc.last_row:
                 decide_row(
-                    m, r, series, slopes, places, presets, draws, epsilon, min_confidence,
+                    address, series, slopes, places, presets, draws, epsilon, min_confidence,
                     reward_kind, acc, slots, tables, kept, scratch, counts, decided, s,
                 )  # fmt: skip
         acc.n_trades = 0
         advance(m, r, acc, slots, trades)
         keep_trades(acc, trades, found, scratch)
-        equity[acc.row - first] = equity_of(m, acc, slots)
-        learn_chain(slopes, overlap, presets, m, tables, kept, scratch, acc.row)
+        equity[acc.row - first] = equity_of(acc)
+        learn_chain(slopes, overlap, presets, address, tables, kept, scratch, acc.row)
     if acc.row >= acc.last_row or acc.ruined:
         acc.n_trades = 0
-        finish(m, r, acc, slots, trades)
+        finish(address, acc, slots, trades)
         keep_trades(acc, trades, found, scratch)
-        final = equity_of(m, acc, slots)
+        final = equity_of(acc)
         for i in range(acc.row - first, equity.shape[0]):
             equity[i] = final
         for row in range(acc.row + 1, kept.head.shape[0]):
-            learn_chain(slopes, overlap, presets, m, tables, kept, scratch, row)
+            learn_chain(slopes, overlap, presets, address, tables, kept, scratch, row)
 
 
 def decide_row(
-    m: Any, r: Any, series: Any, slopes: Any, places: Any, presets: Any, draws: Any,
+    address: int, series: Any, slopes: Any, places: Any, presets: Any, draws: Any,
     epsilon: float, min_confidence: float, reward_kind: int, acc: Any, slots: Any, tables: Any,
     kept: Any, scratch: Any, counts: Any, decided: Any, s: int,
 ) -> None:  # fmt: skip
     """Size one candidate, decide it where it can be executed, and simulate all its actions."""
+    m, r = market_at(address), rules_at(address)
     t = acc.row
     i = scratch.counters[SEQUENCE]
     acc.decision = s
-    equity = equity_of(m, acc, slots)
+    equity = equity_of(acc)
     side = int(m.signals[t, s, SIDE])
     trip = trip_at(m, r, t, s)
     spare = acc.cash - margin_units(slots, s)
@@ -234,9 +235,17 @@ def best_action(score: Any, mask: Any, share: Any, exits: Any, sizes: Any) -> in
 
 
 def learn_chain(
-    slopes: Any, overlap: Any, presets: Any, m: Any, tables: Any, kept: Any, scratch: Any, row: int
+    slopes: Any,
+    overlap: Any,
+    presets: Any,
+    address: int,
+    tables: Any,
+    kept: Any,
+    scratch: Any,
+    row: int,
 ) -> None:
     """Learn the rows whose last outcome became known at ``row``, in the order of decision."""
+    m = market_at(address)
     p = tables.parameters
     i = kept.head[row]
     kept.head[row] = -1

@@ -17,7 +17,7 @@ from envs.core.decide import PresetArrays
 from envs.core.errors import FixInput
 from envs.core.rules.course import MAX_STAMPS
 from envs.core.rules.state import N_STATES
-from envs.kernel.market import lay_out
+from envs.kernel.layout import lay_out
 from envs.kernel.state import SLOT, TRADE, account_dtype
 from training.simulate import REWARD_KINDS, Period, PolicyRun, trade_reward_of
 from training.table_loop import (
@@ -74,7 +74,7 @@ def run_table_pass(
     while True:
         until = min(last, int(acc["row"][0]) + CHUNK_ROWS)
         run(
-            m, data.series, tape.slopes, places, overlap, _preset_of(period), draws,
+            m.address, data.series, tape.slopes, places, overlap, _preset_of(period), draws,
             agent.settings.epsilon, period.settings.signal.min_confidence,
             REWARD_KINDS[period.reward], acc[0], slots[0], trades, found, _tables(agent), kept,
             scratch, counts, decided, equity, period.first, until,
@@ -108,7 +108,7 @@ def _preset_of(period: Period) -> PresetColumns:
 def _begin(m: Any, acc: Any, slots: Any, period: Period) -> None:
     from envs.kernel.step import compiled_start
 
-    compiled_start()(m, acc[0], slots[0], period.first, period.last, (1 << 62) - 1)
+    compiled_start()(m.address, acc[0], slots[0], period.first, period.last, (1 << 62) - 1)
 
 
 def _rows(n: int, n_actions: int, last: int) -> Rows:

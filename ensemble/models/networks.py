@@ -8,12 +8,13 @@ safetensors plus JSON of the constructor's arguments; nothing is pickled.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ensemble.models.boosters import threads
 from ensemble.models.guards import read_meta, require_rows, require_training, write_meta
 from ensemble.protocol import Dataset, RawVotes
 from envs.core.errors import RefusedArtifact
@@ -51,10 +52,13 @@ class QuantileNetwork:
 
     def fit(self, data: Dataset, train: BoolArray, seed: int) -> None:
         """Minimise the pinball loss over random batches of the marked rows."""
+        with _one_thread():
+            self._fit(data, train, seed)
+
+    def _fit(self, data: Dataset, train: BoolArray, seed: int) -> None:
         import torch
 
         _quiet()
-        torch.set_num_threads(threads())
         target = scaled_target(data)
         rows, symbols = np.nonzero(train & np.isfinite(target))
         whole = self._usable(data, rows, symbols)
@@ -91,13 +95,12 @@ class QuantileNetwork:
         import torch
 
         require_rows(self.name, self.feature_hash, data, rows, symbols)
-        torch.set_num_threads(threads())
         up, down = np.full(rows.size, np.nan), np.full(rows.size, np.nan)
         known = np.flatnonzero(self._usable(data, rows, symbols))
         for start in range(0, known.size, BATCH):
             part = known[start : start + BATCH]
             padded = np.concatenate([part, np.full(BATCH - part.size, part[0])])
-            with torch.no_grad():
+            with _one_thread(), torch.no_grad():
                 out = self._forward(data, rows[padded], symbols[padded]).numpy()
             quantiles = np.sort(out[: part.size].astype(np.float64), axis=1)
             r, s = rows[part], symbols[part]
@@ -195,6 +198,21 @@ def cdf(quantiles: Float64Array, x: Float64Array) -> Float64Array:
     return np.asarray(levels[place - 1] + share * (levels[place] - levels[place - 1]))
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums shared among threads depend on their number; votes must not depend on the machine."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _quiet() -> None:
+    import pytorch_lightning  # noqa: F401 - its import sets the level of its loggers
+
     for name in ("lightning", "lightning_fabric", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)

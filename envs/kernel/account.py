@@ -6,9 +6,10 @@ the order of the plain account, so floats agree.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from envs.core.rules.booking import Book, Tier, net_units, unrealised_quote, value_of
+from envs.core.rules.booking import Book, Tier, net_units, price_of, quantity_of, value_of
 from envs.core.rules.exits import Levels, template
 from envs.core.rules.lifecycle import Fees, Guard
 from envs.core.rules.limits import (
@@ -29,6 +30,7 @@ from envs.kernel.state import OPEN, PENDING
 
 NS_PER_HOUR = 3_600_000_000_000
 MAX_UNITS = 1 << 53
+LARGEST = 2**31 - 1
 
 
 def wide(x: Any) -> int:
@@ -67,6 +69,33 @@ def tier_at(slot: Any, brackets: Any, s: int) -> Tier:
     return Tier(brackets[s, slot.tier, 1], brackets[s, slot.tier, 2])
 
 
+def watch(slot: Any, fees: Fees) -> None:
+    """Derive what spares the position's rules: see ``state.SLOT_FIELDS``.
+
+    Half a tick below the first R that moves the stop stands for the rounding of R.
+    """
+    plan = template(wide(slot.exit), wide(slot.plan_regime))
+    first = fees.be_r if fees.be_r < plan.trail_r else plan.trail_r
+    high = slot.entry + first * (slot.entry - slot.stop0) - 0.5
+    if slot.target < high:
+        high = float(slot.target)
+    if not slot.partial_done and slot.partial < high:
+        high = float(slot.partial)
+    low = slot.stop if slot.stop > slot.liq else slot.liq
+    if slot.order != 0:
+        low = LARGEST
+    slot.watch_low = min(max(low, -LARGEST), LARGEST)
+    slot.watch_high = int(min(max(math.ceil(high), -LARGEST), LARGEST))
+
+
+def see_price(slot: Any, price: int) -> None:
+    """Extremes of a position at a price where nothing happens."""
+    if price > slot.peak:
+        slot.peak = price
+    if price < slot.trough:
+        slot.trough = price
+
+
 def keep_guard(slot: Any, guard: Guard) -> None:
     """Write a guard back."""
     slot.stop = guard.stop
@@ -77,8 +106,10 @@ def keep_guard(slot: Any, guard: Guard) -> None:
     slot.order = guard.order
 
 
-def keep_book(slot: Any, book: Book) -> None:
+def keep_book(slot: Any, book: Book, contract: Contract) -> None:
     """Write a book back (insurance ends a position and is booked at once)."""
+    if book.qty != slot.qty:
+        slot.quantity = quantity_of(book.qty, contract)
     slot.qty = book.qty
     slot.cost = book.cost
     slot.margin = book.margin
@@ -98,15 +129,20 @@ def book_cash(acc: Any, units: int) -> None:
     acc.cash = cash
 
 
-def unrealised_total(slots: Any, contracts: Any) -> float:
+def unrealised_total(slots: Any) -> float:
     """Sum of unrealised profit at the last marks, in symbol order."""
     total = 0.0
     for s in range(slots.shape[0]):
         slot = slots[s]
         if slot.status == OPEN:
-            contract = contract_at(contracts, s)
-            total += unrealised_quote(wide(slot.side), book_at(slot), slot.mark, contract)
+            total += profit_at(slot, slot.price)
     return total
+
+
+def profit_at(slot: Any, price: float) -> float:
+    """Unrealised profit of a position at a mark in quote (the terms of ``unrealised_quote``)."""
+    profit: float = wide(slot.side) * (price * slot.quantity - from_units(slot.cost))
+    return profit
 
 
 def margin_units(slots: Any, without: int) -> int:
@@ -118,14 +154,12 @@ def margin_units(slots: Any, without: int) -> int:
     return used
 
 
-def gross_notional_quote(slots: Any, contracts: Any, without: int) -> float:
-    """Notional of positions at mark and of pending entries, in symbol order."""
+def gross_notional_quote(slots: Any, without: int) -> float:
+    """Notional of positions at mark, then of pending entries, each in symbol order."""
     total = 0.0
     for s in range(slots.shape[0]):
         if s != without and slots[s].status == OPEN:
-            c = contract_at(contracts, s)
-            price = slots[s].mark * c.tick_num / c.tick_den
-            total += price * (slots[s].qty * c.step_num / c.step_den)
+            total += slots[s].price * slots[s].quantity
     for s in range(slots.shape[0]):
         if s != without and slots[s].status == PENDING:
             total += slots[s].funding_unit
@@ -138,9 +172,7 @@ def risk_quote(slots: Any, contracts: Any, without: int) -> float:
     for s in range(slots.shape[0]):
         slot = slots[s]
         if s != without and slot.status == OPEN and slot.entry > slot.stop:
-            c = contract_at(contracts, s)
-            price = (slot.entry - slot.stop) * c.tick_num / c.tick_den
-            total += price * (slot.qty * c.step_num / c.step_den)
+            total += price_of(slot.entry - slot.stop, contract_at(contracts, s)) * slot.quantity
     for s in range(slots.shape[0]):
         if s != without and slots[s].status == PENDING:
             total += from_units(slots[s].cost)
@@ -170,6 +202,13 @@ def stops_within(acc: Any, now_ns: int, window_ns: int) -> int:
     return n
 
 
+def few_stops(acc: Any, now_ns: int, r: Rules) -> int:
+    """Stop fills within the window, or all remembered ones while those are too few to matter."""
+    if acc.n_stops < r.stop_ring:
+        return wide(acc.n_stops)
+    return stops_within(acc, now_ns, r.stop_window_ns)
+
+
 def stop_hit(acc: Any, now_ns: int, ring: int) -> None:
     """Remember a stop fill; the oldest goes when the ring is full."""
     if acc.n_stops < ring:
@@ -191,16 +230,12 @@ def trade_closed(acc: Any, r_net: float) -> None:
         for i in range(n - 1):
             acc.recent_r[i] = acc.recent_r[i + 1]
         acc.recent_r[n - 1] = r_net
-    if acc.state == 3:
-        acc.trades += 1
-
-
-def performance_r(acc: Any) -> float:
-    """Sum of net R of the last closed trades, oldest first."""
     total = 0.0
     for i in range(acc.n_recent):
         total += acc.recent_r[i]
-    return total
+    acc.total_r = total
+    if acc.state == 3:
+        acc.trades += 1
 
 
 def judged(acc: Any, equity: float, unrealised: float, flat: bool, now: int, r: Rules) -> Judged:
@@ -248,7 +283,7 @@ def evaluate_calmly(acc: Any, equity: float, unrealised: float, now: int, r: Rul
     if day != acc.day or equity > high:
         high = equity
     peak = acc.peak if acc.peak > equity else equity
-    stops = stops_within(acc, now, r.stop_window_ns)
+    stops = few_stops(acc, now, r)
     if not is_calm(high, peak, equity, unrealised, from_units(acc.cash), stops, r.stops):
         return False
     acc.day = day

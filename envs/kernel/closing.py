@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from envs.core.rules.booking import Book, Fill, net_units, risk_units
-from envs.core.rules.columns import CLOSE, SLIP, VALID
+from envs.core.rules.columns import CLOSE, SLIP
 from envs.core.rules.exits import Stop, defensive_stop, time_is_up
-from envs.core.rules.lifecycle import Guard, close_at, excursions, with_order, with_stop
+from envs.core.rules.lifecycle import close_at, excursions, with_order, with_stop
 from envs.core.rules.path import LIQUIDATION
 from envs.core.rules.rounding import from_units, to_units
 from envs.core.rules.walk import END, TIME
@@ -27,10 +27,10 @@ from envs.kernel.account import (
     stop_hit,
     tier_at,
     trade_closed,
-    unrealised_total,
+    watch,
     wide,
 )
-from envs.kernel.market import Market, Rules, contract_at
+from envs.kernel.market import Market, Rules, contract_at, market_at, rules_at
 from envs.kernel.state import OPEN as HELD
 from envs.kernel.state import PENDING
 
@@ -45,7 +45,7 @@ def judge_close(m: Market, r: Rules, acc: Any, slots: Any, trades: Any, t: int) 
     """Time exits at the close, and what becomes of entries that did not fill."""
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status == 0 or m.rows[t, s, VALID] == 0.0:
+        if slot.status == 0 or not slot.active:
             continue
         if slot.status == HELD:
             contract = contract_at(m.contracts, s)
@@ -53,6 +53,7 @@ def judge_close(m: Market, r: Rules, acc: Any, slots: Any, trades: Any, t: int) 
             levels = levels_at(slot, r.fees, contract)
             if time_is_up(levels, m.close_ns[t], close, r.fees.time_min_r):
                 keep_guard(slot, with_order(guard_at(slot), TIME))
+                watch(slot, r.fees)
         elif r.unfilled_market:
             slot.market = True
         else:
@@ -60,24 +61,32 @@ def judge_close(m: Market, r: Rules, acc: Any, slots: Any, trades: Any, t: int) 
 
 
 def evaluate(
-    m: Market, r: Rules, acc: Any, slots: Any, trades: Any, now: int, at_close: bool
-) -> None:
+    m: Market, r: Rules, acc: Any, slots: Any, trades: Any, unrealised: float, now: int,
+    at_close: bool,
+) -> None:  # fmt: skip
     """Ladder and emergency stop; a level just reached acts on the open positions."""
-    unrealised = unrealised_total(slots, m.contracts)
     equity = from_units(acc.cash) + unrealised
-    if evaluate_calmly(acc, equity, unrealised, now, r):
-        return
+    if not evaluate_calmly(acc, equity, unrealised, now, r):
+        evaluate_fully(m.address, acc, slots, trades, unrealised, now, at_close)
+
+
+def evaluate_fully(
+    address: int, acc: Any, slots: Any, trades: Any, unrealised: float, now: int, at_close: bool
+) -> None:
+    """The exact judgement, and what a level just reached does."""
+    equity = from_units(acc.cash) + unrealised
     flat = count_status(slots, HELD) == 0
-    got = judged(acc, equity, unrealised, flat, now, r)
+    got = judged(acc, equity, unrealised, flat, now, rules_at(address))
     keep_judgement(acc, got)
     if got.raised >= 2:
-        act_on_level(m, r, acc, slots, trades, now, at_close, got.raised)
+        act_on_level(address, acc, slots, trades, now, at_close, got.raised)
 
 
 def act_on_level(
-    m: Market, r: Rules, acc: Any, slots: Any, trades: Any, now: int, at_close: bool, level: int
+    address: int, acc: Any, slots: Any, trades: Any, now: int, at_close: bool, level: int
 ) -> None:
     """Level 2 drops entries and pulls stops up; level 3 closes everything."""
+    m, r = market_at(address), rules_at(address)
     for s in range(slots.shape[0]):
         if slots[s].status == PENDING:
             drop_entry(acc, slots[s], trades, s, REDUCED)
@@ -93,12 +102,14 @@ def act_on_level(
             else:
                 price = wide(slot.side) * slot.last
                 market_close(m, r, acc, slots, trades, s, EMERGENCY, price, now, False)
+                continue
         else:
             levels = levels_at(slot, r.fees, contract)
             atr_ticks = slot.atr * contract.tick_den / contract.tick_num
             stop = Stop(slot.stop, wide(slot.stop_kind))
             moved = defensive_stop(levels, stop, wide(slot.side) * slot.mark, atr_ticks)
             keep_guard(slot, with_stop(guard_at(slot), moved))
+        watch(slot, r.fees)
 
 
 def market_close(
@@ -115,9 +126,9 @@ def market_close(
         tier_at(slot, m.brackets, s),
     )  # fmt: skip
     keep_guard(slot, guard)
-    keep_book(slot, book)
+    keep_book(slot, book, contract)
     book_closing_fill(r, acc, before, book, fill, now)
-    settle_slot(m, r, acc, slot, trades, s, book, guard, fill, now, truncated)
+    settle_slot(m.address, acc, slot, trades, s, net_units(book), fill, now, truncated)
 
 
 def book_closing_fill(r: Rules, acc: Any, before: Book, after: Book, fill: Fill, now: int) -> None:
@@ -131,24 +142,31 @@ def book_closing_fill(r: Rules, acc: Any, before: Book, after: Book, fill: Fill,
 
 
 def settle_slot(
-    m: Market, r: Rules, acc: Any, slot: Any, trades: Any, s: int, book: Book, guard: Guard,
-    fill: Fill, now: int, truncated: bool,
+    address: int, acc: Any, slot: Any, trades: Any, s: int, net: int, fill: Fill, now: int,
+    truncated: bool,
 ) -> None:  # fmt: skip
-    """Take a finished position off the books and report the trade."""
-    contract = contract_at(m.contracts, s)
-    net = net_units(book)
+    """Take a finished position off the books; its guard and book stand in the slot."""
+    contract = contract_at(market_at(address).contracts, s)
     risk = risk_units(slot.entry - slot.stop0, slot.qty0, contract)
     r_net = net / risk if risk > 0 else 0.0
     slot.status = 0
     acc.busy -= 1
     trade_closed(acc, r_net)
-    if acc.n_trades >= trades.shape[0]:
-        return
-    out = trades[acc.n_trades]
-    acc.n_trades += 1
+    if acc.n_trades < trades.shape[0]:
+        report(address, acc, slot, trades[acc.n_trades], s, net, r_net, fill, now, truncated)
+        acc.n_trades += 1
+
+
+def report(
+    address: int, acc: Any, slot: Any, out: Any, s: int, net: int, r_net: float, fill: Fill,
+    now: int, truncated: bool,
+) -> None:  # fmt: skip
+    """Report a closed trade."""
+    m, r = market_at(address), rules_at(address)
+    contract = contract_at(m.contracts, s)
     side = wide(slot.side)
     notional = entry_notional(slot, contract)
-    mae, mfe = excursions(levels_at(slot, r.fees, contract), guard)
+    mae, mfe = excursions(levels_at(slot, r.fees, contract), guard_at(slot))
     report_entry(out, slot, s)
     out.closed = True
     out.truncated = truncated
@@ -160,13 +178,13 @@ def settle_slot(
     out.qty_steps = slot.qty0
     out.notional_units = to_units(notional)
     out.margin_units = to_units(notional / slot.leverage)
-    out.gross_units = book.gross
-    out.fee_units = book.fees
-    out.funding_units = book.funding
-    out.insurance_units = book.insurance
-    out.slippage_units = book.slippage
+    out.gross_units = slot.gross
+    out.fee_units = slot.fees
+    out.funding_units = slot.funding
+    out.insurance_units = net - slot.gross + slot.fees - slot.funding
+    out.slippage_units = slot.slippage
     out.net_units = net
-    out.risk_units = risk
+    out.risk_units = risk_units(slot.entry - slot.stop0, slot.qty0, contract)
     out.equity_units = slot.equity_units
     out.r_net = r_net
     out.mae_frac = mae
@@ -196,8 +214,9 @@ def drop_entry(acc: Any, slot: Any, trades: Any, s: int, reason: int) -> None:
         out.reason = reason
 
 
-def finish(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
+def finish(address: int, acc: Any, slots: Any, trades: Any) -> None:
     """Close what is still open at the last close with taker cost, reason END."""
+    m, r = market_at(address), rules_at(address)
     t = acc.row
     for s in range(slots.shape[0]):
         if slots[s].status == PENDING:
@@ -206,3 +225,4 @@ def finish(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
         if slots[s].status == HELD:
             price = int(m.rows[t, s, CLOSE])
             market_close(m, r, acc, slots, trades, s, END, price, m.close_ns[t], True)
+    acc.unrealised = 0.0

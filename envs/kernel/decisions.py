@@ -16,14 +16,21 @@ from envs.kernel.account import (
     freshen_drawdowns,
     gross_notional_quote,
     margin_units,
-    performance_r,
     risk_quote,
-    unrealised_total,
     wide,
 )
 from envs.kernel.bars import advance
 from envs.kernel.closing import finish
-from envs.kernel.market import CONFIDENCE, REGIME, SIDE, Market, Rules, contract_at
+from envs.kernel.market import (
+    CONFIDENCE,
+    REGIME,
+    SIDE,
+    Market,
+    Rules,
+    contract_at,
+    market_at,
+    rules_at,
+)
 from envs.kernel.state import PENDING, RUNNING, TERMINATED, TRUNCATED
 
 SKIPPED = 1
@@ -43,7 +50,7 @@ def is_blocked(m: Market, r: Rules, acc: Any, slots: Any, s: int) -> bool:
         limit = min(r.recovering_positions, limit)
     if acc.busy >= limit:
         return True
-    last = slots[s].last_entry_ns
+    last = slots[s].entry_ns
     if last > 0 and m.close_ns[acc.row] - last < r.cooldown_ns:
         return True
     return bool(acc.row >= acc.last_row)
@@ -60,13 +67,13 @@ def seek(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
                 acc.queued = width
             elif (acc.allowed >> s) & 1 and not is_blocked(m, r, acc, slots, s):
                 acc.decision = s
-                freshen_drawdowns(acc, unrealised_total(slots, m.contracts))
+                freshen_drawdowns(acc, acc.unrealised)
                 return
         if acc.ruined or acc.row >= acc.last_row:
             acc.decision = -1
             acc.phase = TERMINATED if acc.ruined else TRUNCATED
-            freshen_drawdowns(acc, unrealised_total(slots, m.contracts))
-            finish(m, r, acc, slots, trades)
+            freshen_drawdowns(acc, acc.unrealised)
+            finish(m.address, acc, slots, trades)
             return
         if acc.busy == 0 and acc.state == 0:
             leap(m, acc)
@@ -93,26 +100,25 @@ def funds_of(m: Market, r: Rules, acc: Any, slots: Any, s: int, equity: float) -
     return Funds(
         equity,
         from_units(acc.cash - margin_units(slots, s)),
-        gross_notional_quote(slots, m.contracts, s),
+        gross_notional_quote(slots, s),
         risk_quote(slots, m.contracts, s),
         factor,
     )
 
 
-def equity_of(m: Market, acc: Any, slots: Any) -> float:
-    """Cash plus unrealised, in quote."""
-    return from_units(acc.cash) + unrealised_total(slots, m.contracts)
+def equity_of(acc: Any) -> float:
+    """Cash plus unrealised at the last close, in quote."""
+    return from_units(acc.cash) + acc.unrealised  # type: ignore[no-any-return]
 
 
 def size_action(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int) -> Sized:
     """Size one action of the present decision."""
     s = wide(acc.decision)
-    equity = equity_of(m, acc, slots)
     row = m.rows[acc.row, s]
     return size_order(
-        funds_of(m, r, acc, slots, s, equity), r.size, contract_at(m.contracts, s), m.brackets[s],
-        side, int(row[CLOSE]), row[ATR_FRAC], trip_at(m, r, acc.row, s), m.actions[action, 0],
-        int(m.actions[action, 1]), stop_atr(int(m.actions[action, 2])),
+        funds_of(m, r, acc, slots, s, equity_of(acc)), r.size, contract_at(m.contracts, s),
+        m.brackets[s], side, int(row[CLOSE]), row[ATR_FRAC], trip_at(m, r, acc.row, s),
+        m.actions[action, 0], int(m.actions[action, 1]), stop_atr(int(m.actions[action, 2])),
     )  # fmt: skip
 
 
@@ -121,8 +127,9 @@ def trip_at(m: Market, r: Rules, row: int, s: int) -> float:
     return round_trip_frac(r.post_only, r.fees.maker, r.fees.taker, m.rows[row, s, SLIP_NEXT])
 
 
-def take(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int) -> None:
+def take(address: int, acc: Any, slots: Any, side: int, action: int) -> None:
     """Decide the present candidate: side 0 or size 0 skips, a masked action opens nothing."""
+    m, r = market_at(address), rules_at(address)
     acc.reason = 0
     if side == 0 or m.actions[action, 0] == 0.0:
         acc.reason = SKIPPED
@@ -144,7 +151,7 @@ def send(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int, qty:
     price = close * contract.tick_num / contract.tick_den
     notional = price * (qty * contract.step_num / contract.step_den)
     slot = slots[s]
-    slot.equity_units = to_units(equity_of(m, acc, slots))
+    slot.equity_units = to_units(equity_of(acc))
     slot.status = PENDING
     slot.side = side
     slot.exit = exit_
@@ -171,7 +178,7 @@ def state_of(m: Market, acc: Any, slots: Any, equity: float) -> int:
         int(signal[REGIME]),
         confidence_bin(signal[CONFIDENCE]),
         exposure_bin(used / equity if equity > 0.0 else 1.0),
-        performance_bin(performance_r(acc), wide(acc.n_recent)),
+        performance_bin(acc.total_r, wide(acc.n_recent)),
     )
 
 
@@ -185,9 +192,7 @@ def start(m: Market, r: Rules, acc: Any, slots: Any, row: int, last_row: int, al
     """Begin an episode at a row."""
     for s in range(slots.shape[0]):
         slots[s].status = 0
-        slots[s].last_entry_ns = 0
-        slots[s].mark = m.rows[row, s, 7] if m.rows[row, s, 11] != 0.0 else 0.0
-        slots[s].last = 0
+        slots[s].entry_ns = 0
     acc.cash = r.start_units
     acc.row = row
     acc.last_row = last_row
@@ -205,6 +210,8 @@ def start(m: Market, r: Rules, acc: Any, slots: Any, row: int, last_row: int, al
     acc.decision = -1
     acc.queued = 0
     acc.n_recent = 0
+    acc.total_r = 0.0
+    acc.unrealised = 0.0
     acc.n_stops = 0
     acc.n_trades = 0
     acc.state = 0

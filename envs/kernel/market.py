@@ -1,4 +1,4 @@
-"""A market laid out for the compiled environments; shared by all of them, never written."""
+"""A market as compiled code sees it: arrays at addresses, constants, names of columns."""
 
 from __future__ import annotations
 
@@ -6,36 +6,49 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envs.core.actions import ActionPreset
-from envs.core.decide import PresetArrays
-from envs.core.errors import FixInput
-from envs.core.gate import RECOVERING_POSITIONS, STOP_WINDOW_NS, stop_limits
+from envs.core.rules.columns import WIDTH
 from envs.core.rules.lifecycle import Fees
 from envs.core.rules.limits import StopLimits
 from envs.core.rules.sizing import Contract, SizeRules
-from envs.core.series import MarketSeries
-from envs.core.settings import CoreSettings
-from envs.core.tape import SignalTape, VoteTable
-from envs.core.types import BoolArray, EntryStyle, Float64Array
-from envs.observe import BOUND, mean_known
+from envs.kernel.pointer import array_at
 
 SIDE, SCORE, EV, CONFIDENCE, UP, DOWN, VALID_VOTES, REGIME = range(8)
 """Columns of ``signals`` (T, S, 8)."""
+N_SIGNALS = 8
+N_CONSTANTS = 40
 
-MAX_SYMBOLS = 63
+TRADED, STAMPED, FITS = 1, 2, 4
+"""Flags of a glance: the bar exists, a funding stamp falls on its open, its ticks fit 32 bits."""
+
+GLANCE = np.dtype(
+    [
+        ("price0", "f8"), ("price1", "f8"), ("price2", "f8"), ("price3", "f8"),
+        ("least", "i4"), ("most", "i4"), ("low", "i4"), ("high", "i4"), ("close", "i4"),
+        ("flags", "i4"), ("mark", "f8"),
+    ]
+)  # fmt: skip
+"""One cache line a (bar, symbol): mark in quote at the path's vertices; ``least`` and ``most`` of
+last and mark price, low, high and close of the last price, all in unsigned ticks; the closing mark
+in ticks."""
+
+ARRAYS = (
+    "rows", "glances", "close_ns", "signals", "features", "queue", "next_row", "contracts",
+    "brackets", "detail", "detail_ok", "actions",
+)  # fmt: skip
+SIZES = ("n_bars", "n_symbols", "n_features", "n_brackets", "n_detail", "n_actions")
+
+WORLD = np.dtype(
+    [(name, "i8") for name in (*ARRAYS, *SIZES)] + [("constants", "f8", (N_CONSTANTS,))]
+)
+"""Addresses of a market's arrays, their sizes, and a run's constants (``layout.constants_of``)."""
 
 
 class Market(NamedTuple):
-    """What every environment reads.
+    """What every environment reads; the arrays are those of ``layout.MarketMemory``."""
 
-    ``rows`` (T, S, 16) see ``rules.columns``; ``signals`` (T, S, 8); ``features`` (T, S, F) float32
-    clipped; ``queue`` (T, S) candidate symbols in the order of decision, -1 behind them;
-    ``next_row`` (T + 1,) first row at or after with a candidate (T: none); ``contracts`` (S, 5);
-    ``brackets`` (S, K, 3) padded with their last row; ``detail`` (T, S, K, 4) with K = 0 without
-    finer bars; ``actions`` (A, 3) size, leverage, exit; ``constants`` see ``constants_of``.
-    """
-
+    address: int
     rows: Any
+    glances: Any
     close_ns: Any
     signals: Any
     features: Any
@@ -46,11 +59,31 @@ class Market(NamedTuple):
     detail: Any
     detail_ok: Any
     actions: Any
-    constants: Any
+
+
+def market_at(address: int) -> Market:
+    """The market at an address (compiled code only)."""
+    w = array_at(address, 1, WORLD)[0]
+    t, s = w.n_bars, w.n_symbols
+    return Market(
+        address,
+        array_at(w.rows, (t, s, WIDTH), np.float64),
+        array_at(w.glances, (t, s), GLANCE),
+        array_at(w.close_ns, t, np.int64),
+        array_at(w.signals, (t, s, N_SIGNALS), np.float64),
+        array_at(w.features, (t, s, w.n_features), np.float32),
+        array_at(w.queue, (t, s), np.int16),
+        array_at(w.next_row, t + 1, np.int64),
+        array_at(w.contracts, (s, 5), np.float64),
+        array_at(w.brackets, (s, w.n_brackets, 3), np.float64),
+        array_at(w.detail, (t, s, w.n_detail, 4), np.int64),
+        array_at(w.detail_ok, (t, s), np.bool_),
+        array_at(w.actions, (w.n_actions, 3), np.float64),
+    )
 
 
 class Rules(NamedTuple):
-    """Constants of a run as scalars, unpacked from ``constants`` at each call."""
+    """Constants of a run as scalars, read where they are used."""
 
     fees: Fees
     size: SizeRules
@@ -68,8 +101,9 @@ class Rules(NamedTuple):
     stop_ring: int
 
 
-def rules_of(c: Any) -> Rules:
-    """Rebuild the rules' tuples from the packed constants."""
+def rules_at(address: int) -> Rules:
+    """The constants of the world at an address (compiled code only)."""
+    c = array_at(address, 1, WORLD)[0].constants
     return Rules(
         Fees(c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]),
         SizeRules(
@@ -84,19 +118,6 @@ def rules_of(c: Any) -> Rules:
     )  # fmt: skip
 
 
-def constants_of(data: MarketSeries, settings: CoreSettings) -> Float64Array:
-    """Pack every constant of a run as float64 (all whole numbers stay below 2**53)."""
-    entry = settings.entry
-    values = [
-        *data.fees, *data.size_rules, *stop_limits(settings), data.market.interval_ns,
-        entry.cooldown_s * 1_000_000_000, settings.risk.max_positions, RECOVERING_POSITIONS,
-        STOP_WINDOW_NS, int(entry.intrabar), entry.style is EntryStyle.POST_ONLY,
-        int(entry.unfilled), round(settings.start_equity_quote * 1e8),
-        settings.ruin_fraction * settings.start_equity_quote, settings.ess.max_stops_15m + 1,
-    ]  # fmt: skip
-    return np.asarray(values, dtype=np.float64)
-
-
 def contract_at(contracts: Any, s: int) -> Contract:
     """Instrument of a symbol as the rules read it.
 
@@ -105,93 +126,3 @@ def contract_at(contracts: Any, s: int) -> Contract:
     return Contract(
         contracts[s, 0], contracts[s, 1], contracts[s, 2], contracts[s, 3], contracts[s, 4]
     )
-
-
-def lay_out(
-    data: MarketSeries,
-    tape: SignalTape,
-    votes: VoteTable | None,
-    settings: CoreSettings,
-    preset: ActionPreset,
-    candidates: BoolArray,
-    by_confidence: bool = True,
-) -> Market:
-    """Lay out a market, its signals and what is decided when.
-
-    Args:
-        candidates: (T, S) rows at which a symbol may be decided.
-        by_confidence: decide the symbols of a bar by descending confidence, then by name; off, by
-            name alone.
-
-    Raises:
-        FixInput: More symbols than an environment can address.
-    """
-    market = data.market
-    s = candidates.shape[1]
-    if s > MAX_SYMBOLS:
-        raise FixInput(f"{s} symbols: a compiled environment holds at most {MAX_SYMBOLS}")
-    arrays = PresetArrays(preset)
-    series = data.series
-    return Market(
-        data.rows,
-        market.close_ns,
-        _signals(data, tape, votes),
-        np.clip(market.features_f32, -BOUND, BOUND).astype(np.float32),
-        _queue(candidates, tape.confidence if by_confidence else np.zeros(candidates.shape)),
-        _next_rows(candidates),
-        np.asarray([list(c) for c in data.contracts], dtype=np.float64),
-        _padded(data.brackets),
-        np.stack([x.detail for x in series], axis=1),
-        np.stack([x.detail_ok for x in series], axis=1),
-        np.stack([arrays.sizes, arrays.leverages, arrays.exits], axis=1).astype(np.float64),
-        constants_of(data, settings),
-    )
-
-
-def _signals(data: MarketSeries, tape: SignalTape, votes: VoteTable | None) -> Float64Array:
-    market = data.market
-    out = np.zeros((market.n_bars, market.n_symbols, 8), dtype=np.float64)
-    out[:, :, SIDE] = tape.side
-    out[:, :, SCORE] = np.where(np.isnan(tape.score), 0.0, tape.score)
-    out[:, :, EV] = tape.ev
-    out[:, :, CONFIDENCE] = tape.confidence
-    out[:, :, REGIME] = market.sizing_regime
-    if votes is not None:
-        flat = out.reshape(-1, 8)
-        up = votes.p_up.reshape(-1, votes.p_up.shape[2])
-        down = votes.p_down.reshape(-1, up.shape[1])
-        flat[:, UP] = _means(up)
-        flat[:, DOWN] = _means(down)
-        flat[:, VALID_VOTES] = (~np.isnan(up)).sum(axis=1) / 4.0
-    return out
-
-
-def _means(values: Float64Array) -> Float64Array:
-    return np.asarray([mean_known(row) for row in values.tolist()], dtype=np.float64)
-
-
-def _queue(candidates: BoolArray, confidence: Float64Array) -> Any:
-    out = np.full(candidates.shape, -1, dtype=np.int16)
-    key = np.where(candidates, -confidence, np.inf)
-    order = np.argsort(key, axis=1, kind="stable")
-    count = candidates.sum(axis=1)
-    for k in range(candidates.shape[1]):
-        has = count > k
-        out[has, k] = order[has, k]
-    return out
-
-
-def _next_rows(candidates: BoolArray) -> Any:
-    n = candidates.shape[0]
-    out = np.full(n + 1, n, dtype=np.int64)
-    some = np.any(candidates, axis=1)
-    for t in range(n - 1, -1, -1):
-        out[t] = t if some[t] else out[t + 1]
-    return out
-
-
-def _padded(brackets: tuple[Float64Array, ...]) -> Float64Array:
-    """(S, K, 3): the last tier repeated, so a look-up beyond it finds it again."""
-    most = max(len(b) for b in brackets)
-    rows = [np.vstack([b, np.repeat(b[-1:], most - len(b), axis=0)]) for b in brackets]
-    return np.stack(rows)

@@ -9,7 +9,7 @@ from envs.core.rules.rounding import from_units
 from envs.core.rules.state import N_CONFIDENCE, N_EXPOSURE, N_PERFORMANCE, N_REGIMES, decode_state
 from envs.kernel.account import count_status, gross_notional_quote, margin_units, wide
 from envs.kernel.decisions import equity_of, signal_side, state_of, trip_at
-from envs.kernel.market import CONFIDENCE, DOWN, EV, SCORE, UP, VALID_VOTES, Market, Rules
+from envs.kernel.market import CONFIDENCE, DOWN, EV, SCORE, UP, VALID_VOTES, market_at, rules_at
 from envs.kernel.state import OPEN
 
 N_ONE_HOT = N_REGIMES + N_CONFIDENCE + N_EXPOSURE + N_PERFORMANCE
@@ -26,10 +26,11 @@ def clipped(x: float) -> float:
     return x
 
 
-def observe_into(m: Market, r: Rules, acc: Any, slots: Any, out: Any) -> int:
+def observe_into(address: int, acc: Any, slots: Any, out: Any) -> int:
     """Write the observation of one environment; return its state index, -1 at an end."""
+    m, r = market_at(address), rules_at(address)
     n = m.features.shape[2]
-    equity = equity_of(m, acc, slots)
+    equity = equity_of(acc)
     state = -1
     for i in range(N_ONE_HOT):
         out[i] = 0.0
@@ -64,7 +65,7 @@ def observe_into(m: Market, r: Rules, acc: Any, slots: Any, out: Any) -> int:
     at += N_SIGNAL
     out[at] = clipped(math.log(safe / start))
     out[at + 1] = clipped(from_units(margin_units(slots, -1)) / safe)
-    out[at + 2] = clipped(gross_notional_quote(slots, m.contracts, -1) / safe)
+    out[at + 2] = clipped(gross_notional_quote(slots, -1) / safe)
     out[at + 3] = clipped(count_status(slots, OPEN) / r.max_positions)
     out[at + 4] = clipped(acc.daily_dd)
     out[at + 5] = clipped(acc.total_dd)

@@ -1,159 +1,123 @@
-"""Bars in which nothing can happen to an environment, passed without walking them."""
+"""Bars in which nothing can happen to an environment, passed at a glance."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from envs.core.rules.columns import (
-    CLOSE,
-    HIGH,
-    LOW,
-    MARK_CLOSE,
-    MARK_HIGH,
-    MARK_LOW,
-    MARK_OPEN,
-    SLIP,
-)
-from envs.core.rules.exits import Levels
-from envs.core.rules.lifecycle import Guard
+from envs.core.rules.columns import HIGH, LOW, MARK_CLOSE, MARK_HIGH, MARK_LOW, MARK_OPEN, SLIP
 from envs.core.rules.limits import ARMED, NS_PER_DAY, is_calm
 from envs.core.rules.rounding import from_units
 from envs.core.rules.variant import move_changes_nothing
-from envs.core.rules.walk import RULE_DETAIL, signed_vertex
-from envs.kernel.account import guard_at, levels_at, stops_within, wide
-from envs.kernel.market import Market, Rules, contract_at
-from envs.kernel.paths import choose_path
+from envs.kernel.account import few_stops, guard_at, levels_at, profit_at, see_price, wide
+from envs.kernel.market import FITS, Market, Rules, contract_at, market_at, rules_at
 from envs.kernel.state import OPEN as HELD
 
 
-def stays_quiet(m: Market, r: Rules, slot: Any, t: int, s: int) -> bool:
-    """Whether no level of an open position lies in the bar and no stop can move in it."""
+def stays_quiet(m: Market, slot: Any, t: int, s: int) -> bool:
+    """Whether a bar meets none of an open position's levels and moves none of its stops."""
+    g = m.glances[t, s]
+    if slot.side > 0:
+        low, high = g.least, g.high
+    else:
+        low, high = -g.most, -g.low
+    if (g.flags & FITS) == 0:
+        return False
+    if low > slot.watch_low and high < slot.watch_high:
+        return True
+    return look_again(m.address, slot, t, s)
+
+
+def look_again(address: int, slot: Any, t: int, s: int) -> bool:
+    """The exact answer where the glance did not do: near a level, or beyond a stop's first move."""
     if slot.order != 0:
         return False
-    levels = levels_at(slot, r.fees, contract_at(m.contracts, s))
-    return nothing_in_reach(m, r, levels, guard_at(slot), slot.liq, slot.funding_unit, t, s)
-
-
-def nothing_in_reach(
-    m: Market, r: Rules, levels: Levels, guard: Guard, liq: int, funding_unit: float, t: int, s: int
-) -> bool:
-    """Whether a bar meets none of a position's levels and moves none of its stops."""
-    if levels.side > 0:
-        low, high = int(m.rows[t, s, LOW]), int(m.rows[t, s, HIGH])
-        mark_low = min(m.rows[t, s, MARK_LOW], m.rows[t, s, MARK_OPEN], m.rows[t, s, MARK_CLOSE])
+    m, r = market_at(address), rules_at(address)
+    row = m.rows[t, s]
+    if slot.side > 0:
+        low, high = int(row[LOW]), int(row[HIGH])
+        mark_low = min(row[MARK_LOW], row[MARK_OPEN], row[MARK_CLOSE])
     else:
-        low, high = -int(m.rows[t, s, HIGH]), -int(m.rows[t, s, LOW])
-        mark_low = min(
-            -m.rows[t, s, MARK_HIGH], -m.rows[t, s, MARK_OPEN], -m.rows[t, s, MARK_CLOSE]
-        )
-    if low <= guard.stop or mark_low <= liq or high >= levels.target:
+        low, high = -int(row[HIGH]), -int(row[LOW])
+        mark_low = min(-row[MARK_HIGH], -row[MARK_OPEN], -row[MARK_CLOSE])
+    if low <= slot.stop or mark_low <= slot.liq or high >= slot.target:
         return False
-    if not guard.partial_done and high >= levels.partial:
+    if not slot.partial_done and high >= slot.partial:
         return False
     contract = contract_at(m.contracts, s)
     return move_changes_nothing(
-        levels, guard, high, m.rows[t, s, SLIP], funding_unit, r.fees, contract
-    )
+        levels_at(slot, r.fees, contract), guard_at(slot), high, row[SLIP], slot.funding_unit,
+        r.fees, contract,
+    )  # fmt: skip
 
 
-def pass_bar_quietly(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
-    """Skip the vertices when neither a position nor the ladder can act at any of them.
+def pass_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
+    """Pass a bar in which every position is quiet, unless the ladder could act at a vertex.
 
-    Equity is monotone in every mark, so the bars' extremes bound it; where it could make a new
-    high, the three vertices are evaluated for the high waters alone.
+    High waters are those of the first three vertices; the close is evaluated anyway. Low waters
+    are judged against the highest of the bar, so that True is on the safe side.
     """
-    if acc.state != ARMED or (r.intrabar == RULE_DETAIL and m.detail.shape[2] > 0):
+    if acc.state != ARMED:
         return False
-    low, high = bounds_of(m, slots, t)
+    first, second, third = 0.0, 0.0, 0.0
+    for s in range(slots.shape[0]):
+        slot = slots[s]
+        if slot.status != HELD:
+            continue
+        if slot.active:
+            g = m.glances[t, s]
+            first += profit_at(slot, g.price0)
+            second += profit_at(slot, g.price1)
+            third += profit_at(slot, g.price2)
+        else:
+            same = profit_at(slot, slot.price)
+            first += same
+            second += same
+            third += same
     wallet = from_units(acc.cash)
-    most = wallet + high
-    open_ns = m.close_ns[t] - r.interval_ns
-    day_high = acc.day_high if acc.day_high > most else most
+    least = min(first, second, third)
+    most = wallet + max(first, second, third)
+    high = acc.day_high if acc.day_high > most else most
     peak = acc.peak if acc.peak > most else most
-    stops = stops_within(acc, open_ns, r.stop_window_ns)
-    if not is_calm(day_high, peak, wallet + low, low, wallet, stops, r.stops):
+    open_ns = m.close_ns[t] - r.interval_ns
+    if not is_calm(high, peak, wallet + least, least, wallet, few_stops(acc, open_ns, r), r.stops):
         return False
     day = open_ns // NS_PER_DAY
-    if day != acc.day or most > acc.day_high or most > acc.peak:
-        raise_waters(m, r, acc, slots, t, day)
+    acc.day_high = high if day == acc.day else most
+    acc.day = day
+    acc.peak = peak
     for s in range(slots.shape[0]):
-        if slots[s].active:
+        if slots[s].active and slots[s].status == HELD:
             see_bar(m, slots[s], t, s)
     return True
 
 
-def raise_waters(m: Market, r: Rules, acc: Any, slots: Any, t: int, day: int) -> None:
-    """High waters of the first three vertices of a quiet bar; the close is evaluated anyway."""
-    for s in range(slots.shape[0]):
-        if slots[s].active:
-            choose_path(m, r, slots[s], t, s, 0, False)
-    wallet = from_units(acc.cash)
-    for index in range(3):
-        equity = wallet + unrealised_at(m, slots, t, index)
-        if day != acc.day or equity > acc.day_high:
-            acc.day = day
-            acc.day_high = equity
-        if equity > acc.peak:
-            acc.peak = equity
-
-
-def bounds_of(m: Market, slots: Any, t: int) -> tuple[float, float]:
-    """Least and most the unrealised total can be inside a bar."""
-    low, high = 0.0, 0.0
-    for s in range(slots.shape[0]):
-        slot = slots[s]
-        if slot.status != HELD:
-            continue
-        least, most = slot.mark, slot.mark
-        if slot.active:
-            least = min(m.rows[t, s, MARK_LOW], m.rows[t, s, MARK_OPEN], m.rows[t, s, MARK_CLOSE])
-            most = max(m.rows[t, s, MARK_HIGH], m.rows[t, s, MARK_OPEN], m.rows[t, s, MARK_CLOSE])
-        contract = contract_at(m.contracts, s)
-        one = profit_at(slot, least, contract)
-        other = profit_at(slot, most, contract)
-        if slot.side < 0:
-            one, other = other, one
-        low += one
-        high += other
-    return low, high
+def see_bar(m: Market, slot: Any, t: int, s: int) -> None:
+    """Extremes, last price and mark of a quiet bar."""
+    g = m.glances[t, s]
+    if slot.side > 0:
+        see_price(slot, wide(g.low))
+        see_price(slot, wide(g.high))
+        slot.last = wide(g.close)
+    else:
+        see_price(slot, -wide(g.high))
+        see_price(slot, -wide(g.low))
+        slot.last = -wide(g.close)
+    slot.price = g.price3
+    slot.mark = g.mark
 
 
 def unrealised_at(m: Market, slots: Any, t: int, index: int) -> float:
-    """Unrealised total at a vertex of a bar, in symbol order."""
+    """Unrealised total at one of a bar's first three vertices, in symbol order.
+
+    Quiet positions at the glance's mark, the others at the mark they were walked to.
+    """
     total = 0.0
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status != HELD:
-            continue
-        mark = slot.mark
-        if slot.active:
-            mark = wide(slot.side) * signed_vertex(
-                index, wide(slot.side), slot.adverse, m.rows[t, s, MARK_OPEN],
-                m.rows[t, s, MARK_HIGH], m.rows[t, s, MARK_LOW], m.rows[t, s, MARK_CLOSE],
-            )  # fmt: skip
-        total += profit_at(slot, mark, contract_at(m.contracts, s))
+        if slot.status == HELD:
+            price = slot.price
+            if slot.quiet and slot.active:
+                g = m.glances[t, s]
+                price = g.price0 if index == 0 else g.price1 if index == 1 else g.price2
+            total += profit_at(slot, price)
     return total
-
-
-def profit_at(slot: Any, mark: float, contract: Any) -> float:
-    """Unrealised profit of a position at a mark (unsigned ticks)."""
-    price = mark * contract.tick_num / contract.tick_den
-    value = price * (slot.qty * contract.step_num / contract.step_den)
-    profit: float = wide(slot.side) * (value - from_units(slot.cost))
-    return profit
-
-
-def see_bar(m: Market, slot: Any, t: int, s: int) -> None:
-    """Extremes and last price of a quiet bar."""
-    side = wide(slot.side)
-    see_price(slot, side * int(m.rows[t, s, LOW]))
-    see_price(slot, side * int(m.rows[t, s, HIGH]))
-    slot.last = side * int(m.rows[t, s, CLOSE])
-
-
-def see_price(slot: Any, price: int) -> None:
-    """Extremes of a position at a price where nothing happens."""
-    if price > slot.peak:
-        slot.peak = price
-    if price < slot.trough:
-        slot.trough = price

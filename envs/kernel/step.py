@@ -1,4 +1,4 @@
-"""Stepping many compiled environments: the parallel loops, and what they are handed."""
+"""Stepping many compiled environments: the loops, and what they are handed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from types import FunctionType, ModuleType
 from typing import Any, cast
 
 import numba
+import numpy as np
 from numba import prange
 
+from envs.core.rules.columns import WIDTH
 from envs.core.rules.reward import step_reward
 from envs.kernel import account, bars, closing, decisions, market, observation, paths, quiet
+from envs.kernel.account import wide
 from envs.kernel.compile import compiled, register
 from envs.kernel.decisions import equity_of, seek, signal_side, size_action, start, take
-from envs.kernel.market import rules_of
+from envs.kernel.market import GLANCE, N_SIGNALS, WORLD, market_at, rules_at
 from envs.kernel.observation import observe_into
-from envs.kernel.state import RUNNING
+from envs.kernel.pointer import CACHE_LINE, array_at, prefetch
+from envs.kernel.state import RUNNING, SLOT
 
 FROM_SIGNAL = 2
 """A ``side`` that follows the signal's."""
@@ -26,66 +30,124 @@ PARALLEL_LOCK = Lock()
 SERIAL_BELOW = 256
 """Fewer environments than this are stepped on one thread: starting others costs more."""
 
+SLOT_BYTES = SLOT.itemsize
+GLANCE_BYTES = GLANCE.itemsize
+ROW_BYTES = WIDTH * 8
+SIGNAL_BYTES = N_SIGNALS * 8
+BARS_AHEAD = 4
 
-def step_one(
-    m: Any, acc: Any, slots: Any, trades: Any, side: int, action: int, first: int, last: int,
-    allowed: int, out: Any,
-) -> tuple[float, int]:  # fmt: skip
-    """Step (or, after an end, begin) one environment; return reward and state index.
+COLUMNS = (
+    "accounts",
+    "slots",
+    "chosen",
+    "sides",
+    "actions",
+    "first",
+    "last",
+    "allowed",
+    "obs",
+    "rewards",
+    "states",
+)
+CALL = np.dtype(
+    [(name, "i8") for name in ("world", "n_envs", "n_chosen", "n_obs", "account_bytes", *COLUMNS)]
+)
+"""What a call steps: the address of the market's world, sizes, and addresses of columns (N,).
 
-    ``side`` +1, -1, 0 (none) or ``FROM_SIGNAL``; ``first``..``last`` is the next episode's period.
-    """
-    r = rules_of(m.constants)
+``chosen`` environments; ``sides`` +1, -1, 0 (none) or ``FROM_SIGNAL``; ``actions``; the next
+episode's period ``first``..``last`` and ``allowed`` symbols as bits; written: ``obs`` (N, n_obs)
+float32, ``rewards`` float64, ``states``. The other columns are int64."""
+
+
+def step_chosen(call: int, accounts: Any, slots: Any, trades: Any, k: int) -> None:
+    """Step (or, after an end, begin) the k-th chosen environment."""
+    c = array_at(call, 1, CALL)[0]
+    n = c.n_envs
+    e = array_at(c.chosen, c.n_chosen, np.int64)[k]
+    acc, own = accounts[e], slots[e]
+    m, r = market_at(c.world), rules_at(c.world)
     acc.n_trades = 0
     reward = 0.0
     if acc.phase != RUNNING:
-        start(m, r, acc, slots, first, last, allowed)
-        seek(m, r, acc, slots, trades)
-        acc.equity = equity_of(m, acc, slots)
+        start(
+            m, r, acc, own, array_at(c.first, n, np.int64)[e], array_at(c.last, n, np.int64)[e],
+            array_at(c.allowed, n, np.int64)[e],
+        )  # fmt: skip
+        seek(m, r, acc, own, trades[e])
+        acc.equity = equity_of(acc)
     else:
         if acc.decision >= 0:
-            take(m, r, acc, slots, signal_side(m, acc) if side == FROM_SIGNAL else side, action)
-        seek(m, r, acc, slots, trades)
-        equity = equity_of(m, acc, slots)
+            side = array_at(c.sides, n, np.int64)[e]
+            if side == FROM_SIGNAL:
+                side = signal_side(m, acc)
+            take(c.world, acc, own, side, array_at(c.actions, n, np.int64)[e])
+        seek(m, r, acc, own, trades[e])
+        equity = equity_of(acc)
         reward = step_reward(acc.equity, equity)
         acc.equity = max(equity, 1e-6 * acc.equity)
-    return reward, observe_into(m, r, acc, slots, out)
+    array_at(c.rewards, n, np.float64)[e] = reward
+    obs = array_at(c.obs, (n, c.n_obs), np.float32)[e]
+    array_at(c.states, n, np.int64)[e] = observe_into(c.world, acc, own, obs)
 
 
-def step_serial(
-    m: Any, accounts: Any, slots: Any, trades: Any, chosen: Any, sides: Any, actions: Any,
-    first: Any, last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
-) -> None:  # fmt: skip
+def fetch_ahead(call: int, accounts: Any, k: int) -> None:
+    """Ask for what the environments after the k-th will read: most of a step is waiting for it.
+
+    The state of the one after the next; the market of the next, whose row is known by now.
+    """
+    c = array_at(call, 1, CALL)[0]
+    chosen = array_at(c.chosen, c.n_chosen, np.int64)
+    w = array_at(c.world, 1, WORLD)[0]
+    if k + 2 < c.n_chosen:
+        e = chosen[k + 2]
+        fetch(c.accounts + e * c.account_bytes, c.account_bytes)
+        fetch(c.slots + e * w.n_symbols * SLOT_BYTES, w.n_symbols * SLOT_BYTES)
+    if k + 1 < c.n_chosen:
+        acc = accounts[chosen[k + 1]]
+        t = wide(acc.row)
+        line = w.n_symbols * GLANCE_BYTES
+        fetch(w.glances + (t + 1) * line, BARS_AHEAD * line)
+        if acc.decision >= 0:
+            here = (t * w.n_symbols + acc.decision) * ROW_BYTES
+            fetch(w.rows + here, ROW_BYTES)
+            fetch(w.rows + here + w.n_symbols * ROW_BYTES, ROW_BYTES)
+        m = market_at(c.world)
+        ahead = m.next_row[t + 1]
+        if ahead < w.n_bars:
+            at = ahead * w.n_symbols + max(0, wide(m.queue[ahead, 0]))
+            fetch(w.signals + at * SIGNAL_BYTES, SIGNAL_BYTES)
+            fetch(w.features + at * w.n_features * 4, w.n_features * 4)
+            fetch(w.rows + at * ROW_BYTES, ROW_BYTES)
+
+
+def fetch(address: int, n_bytes: int) -> None:
+    """Ask for a range of memory, line by line."""
+    for k in range(0, n_bytes, CACHE_LINE):
+        prefetch(address + k)
+
+
+def step_serial(call: int, accounts: Any, slots: Any, trades: Any) -> None:
     """Step the chosen environments on this thread."""
-    for k in range(chosen.shape[0]):
-        e = chosen[k]
-        rewards[e], states[e] = step_one(
-            m, accounts[e], slots[e], trades[e], sides[e], actions[e], first[e], last[e],
-            allowed[e], obs[e],
-        )  # fmt: skip
+    for k in range(array_at(call, 1, CALL)[0].n_chosen):
+        fetch_ahead(call, accounts, k)
+        step_chosen(call, accounts, slots, trades, k)
 
 
-def step_parallel(
-    m: Any, accounts: Any, slots: Any, trades: Any, chosen: Any, sides: Any, actions: Any,
-    first: Any, last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
-) -> None:  # fmt: skip
+def step_parallel(call: int, accounts: Any, slots: Any, trades: Any) -> None:
     """Step the chosen environments, shared among threads; no result depends on their number."""
-    for k in prange(chosen.shape[0]):
-        e = chosen[k]
-        rewards[e], states[e] = step_one(
-            m, accounts[e], slots[e], trades[e], sides[e], actions[e], first[e], last[e],
-            allowed[e], obs[e],
-        )  # fmt: skip
+    for k in prange(array_at(call, 1, CALL)[0].n_chosen):
+        fetch_ahead(call, accounts, k)
+        step_chosen(call, accounts, slots, trades, k)
 
 
-def start_one(m: Any, acc: Any, slots: Any, first: int, last: int, allowed: int) -> None:
+def start_one(address: int, acc: Any, slots: Any, first: int, last: int, allowed: int) -> None:
     """Begin an episode without looking for its first decision."""
-    start(m, rules_of(m.constants), acc, slots, first, last, allowed)
+    start(market_at(address), rules_at(address), acc, slots, first, last, allowed)
 
 
-def fill_masks(m: Any, accounts: Any, slots: Any, sides: Any, out: Any) -> None:
+def fill_masks(address: int, accounts: Any, slots: Any, sides: Any, out: Any) -> None:
     """Mask (B, A) of the present decisions, True = allowed; all True at an end."""
-    r = rules_of(m.constants)
+    m, r = market_at(address), rules_at(address)
     for e in range(accounts.shape[0]):
         acc = accounts[e]
         for a in range(out.shape[1]):
@@ -96,11 +158,12 @@ def fill_masks(m: Any, accounts: Any, slots: Any, sides: Any, out: Any) -> None:
 
 
 _COLD = frozenset(
-    {"settle_slot", "act_on_level", "finish", "observe_into", "take", "walk_bar", "enter"}
-)
-
-
-_PYTHON = frozenset({"lay_out", "constants_of"})
+    {
+        "act_on_level", "catch_up", "enter", "evaluate_fully", "finish", "look_again",
+        "observe_into", "report", "rest", "settle_funding", "settle_slot", "step_position", "take",
+        "visit", "walk", "walk_bar",
+    }
+)  # fmt: skip
 
 
 @cache
@@ -135,11 +198,13 @@ def register_environment() -> None:
     """Let compiled code call everything an environment is made of."""
     for module in (market, account, paths, quiet, closing, bars, decisions, observation):
         _register_module(module)
-    register(cast(FunctionType, step_one), inline=False)
+    register(cast(FunctionType, fetch))
+    register(cast(FunctionType, fetch_ahead))
+    register(cast(FunctionType, step_chosen), inline=False)
 
 
 def _register_module(module: ModuleType) -> None:
     for name, value in vars(module).items():
         own = isinstance(value, FunctionType) and value.__module__ == module.__name__
-        if own and name not in _PYTHON and not name.startswith("_"):
+        if own and not name.startswith("_"):
             register(value, inline=name not in _COLD)

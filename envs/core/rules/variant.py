@@ -60,7 +60,7 @@ def is_quiet_bar(run: Alone, bar: Bar, side: int) -> bool:
     """Whether nothing can fire and no stop can move while price stays within the bar."""
     levels = run.levels
     r = levels.be_r if levels.be_r < levels.trail_r else levels.trail_r
-    move_from = levels.entry + r * levels.risk
+    move_from = levels.entry + r * levels.risk - 0.5
     if side > 0:
         low, high = bar.low, bar.high
         mark_low = min(bar.mark_low, bar.mark_open, bar.mark_close)
@@ -112,7 +112,7 @@ def move_changes_nothing(
 ) -> bool:
     """Whether the stop would stay where it is even at the best price of a bar."""
     first = levels.be_r if levels.be_r < levels.trail_r else levels.trail_r
-    if high < levels.entry + first * levels.risk:
+    if high < levels.entry + first * levels.risk - 0.5:
         return True
     peak = guard.peak if guard.peak > high else high
     unit = funding_unit * contract.tick_den / contract.tick_num

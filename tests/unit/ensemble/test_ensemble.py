@@ -15,6 +15,7 @@ from ensemble.crossfit import first_row, votes_for_run
 from ensemble.models import new_forecaster
 from ensemble.models.guards import write_meta
 from ensemble.models.networks import cdf
+from ensemble.protocol import dataset_of
 from ensemble.settings import EnsembleSettings
 from ensemble.splits import embargo_bars, purged, walk_forward
 from envs.core.errors import FixSettings, RefusedArtifact
@@ -115,3 +116,28 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     write_meta(tmp_path / "patchtst.json", weights, meta)
     with pytest.raises(RefusedArtifact, match="made for another patchtst network"):
         new_forecaster("patchtst", SMALL).load(tmp_path, "h")
+
+
+@pytest.mark.parametrize("name", ["nhits", "patchtst"])
+def test_votes_of_networks_do_not_depend_on_the_number_of_threads(name: str) -> None:
+    import torch
+
+    drawn = generate(SyntheticSettings(n_bars=2_600, seed=4))
+    market, _ = build_market(drawn.series, drawn.instruments)
+    shape = market.valid.shape
+    data = dataset_of(market, np.zeros(shape), 8, 0.0005, np.full(shape, 0.0002))
+    train = market.complete.copy()
+    train[2_000:] = False
+    rows = np.arange(2_100, 2_300)
+    votes = []
+    before = torch.get_num_threads()
+    for n in (1, 2):
+        torch.set_num_threads(n)
+        model = new_forecaster(name, replace(SMALL, network_steps=12))
+        model.fit(data, train, 3)
+        votes.append(model.predict(data, rows, np.zeros_like(rows)))
+        assert torch.get_num_threads() == n
+    torch.set_num_threads(before)
+    assert np.isfinite(votes[0].up).any()
+    assert np.array_equal(votes[0].up, votes[1].up, equal_nan=True)
+    assert np.array_equal(votes[0].down, votes[1].down, equal_nan=True)

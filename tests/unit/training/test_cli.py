@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import signal
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
@@ -34,3 +36,20 @@ def test_an_error_in_the_program_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run_program(work)
+
+
+def test_a_swallowed_ctrl_c_stops_at_the_next_line(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    reached: list[str] = []
+
+    def work(console: Console) -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        reached.append("after a library kept it to itself")
+        console.print("never said")
+        reached.append("too far")
+
+    assert run_program(work) == EXIT_INTERRUPTED
+    assert len(reached) == 1
+    assert "never said" not in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,228 @@
+"""Laying a market out in memory for the compiled environments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from envs.core.actions import ActionPreset
+from envs.core.decide import PresetArrays
+from envs.core.errors import FixInput
+from envs.core.gate import RECOVERING_POSITIONS, STOP_WINDOW_NS, stop_limits
+from envs.core.rules.columns import (
+    CLOSE,
+    HIGH,
+    LOW,
+    MARK_CLOSE,
+    MARK_HIGH,
+    MARK_LOW,
+    MARK_OPEN,
+    OPEN,
+    STAMP,
+    VALID,
+)
+from envs.core.series import MarketSeries
+from envs.core.settings import CoreSettings
+from envs.core.tape import SignalTape, VoteTable
+from envs.core.types import BoolArray, EntryStyle, Float64Array
+from envs.kernel.market import (
+    CONFIDENCE,
+    DOWN,
+    EV,
+    FITS,
+    GLANCE,
+    REGIME,
+    SCORE,
+    SIDE,
+    STAMPED,
+    TRADED,
+    UP,
+    VALID_VOTES,
+    WORLD,
+)
+from envs.kernel.pointer import address_of
+from envs.observe import BOUND, mean_known
+
+MAX_SYMBOLS = 63
+MAX_SMALL = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class MarketMemory:
+    """A market's arrays and ``address``, where compiled code finds them; never written again.
+
+    ``rows`` (T, S, 16) see ``rules.columns``; ``glances`` (T, S) of ``GLANCE``; ``signals``
+    (T, S, 8); ``features`` (T, S, F) float32, clipped; ``queue`` (T, S) candidate symbols in the
+    order of decision, -1 behind them; ``next_row`` (T + 1,) first row at or after with a candidate
+    (T: none); ``contracts`` (S, 5); ``brackets`` (S, K, 3) padded with their last row; ``detail``
+    (T, S, K, 4) with K = 0 without finer bars; ``actions`` (A, 3) size, leverage, exit.
+    """
+
+    rows: Float64Array
+    glances: Any
+    close_ns: Any
+    signals: Float64Array
+    features: Any
+    queue: Any
+    next_row: Any
+    contracts: Float64Array
+    brackets: Float64Array
+    detail: Any
+    detail_ok: Any
+    actions: Float64Array
+    world: Any
+
+    @property
+    def address(self) -> int:
+        """What compiled code is handed; valid as long as this object lives."""
+        return address_of(self.world)
+
+
+def constants_of(data: MarketSeries, settings: CoreSettings) -> Float64Array:
+    """Pack every constant of a run as float64 (all whole numbers stay below 2**53)."""
+    entry = settings.entry
+    values = [
+        *data.fees, *data.size_rules, *stop_limits(settings), data.market.interval_ns,
+        entry.cooldown_s * 1_000_000_000, settings.risk.max_positions, RECOVERING_POSITIONS,
+        STOP_WINDOW_NS, int(entry.intrabar), entry.style is EntryStyle.POST_ONLY,
+        int(entry.unfilled), round(settings.start_equity_quote * 1e8),
+        settings.ruin_fraction * settings.start_equity_quote, settings.ess.max_stops_15m + 1,
+    ]  # fmt: skip
+    return np.asarray(values, dtype=np.float64)
+
+
+def lay_out(
+    data: MarketSeries,
+    tape: SignalTape,
+    votes: VoteTable | None,
+    settings: CoreSettings,
+    preset: ActionPreset,
+    candidates: BoolArray,
+    by_confidence: bool = True,
+) -> MarketMemory:
+    """Lay out a market, its signals and what is decided when.
+
+    Args:
+        candidates: (T, S) rows at which a symbol may be decided.
+        by_confidence: decide the symbols of a bar by descending confidence, then by name; off, by
+            name alone.
+
+    Raises:
+        FixInput: More symbols than an environment can address.
+    """
+    market = data.market
+    s = candidates.shape[1]
+    if s > MAX_SYMBOLS:
+        raise FixInput(f"{s} symbols: a compiled environment holds at most {MAX_SYMBOLS}")
+    axes = PresetArrays(preset)
+    series = data.series
+    contracts = np.asarray([list(c) for c in data.contracts], dtype=np.float64)
+    arrays = {
+        "rows": data.rows,
+        "glances": _glances(data.rows, contracts),
+        "close_ns": market.close_ns,
+        "signals": _signals(data, tape, votes),
+        "features": np.clip(market.features_f32, -BOUND, BOUND).astype(np.float32),
+        "queue": _queue(
+            candidates, tape.confidence if by_confidence else np.zeros(candidates.shape)
+        ),
+        "next_row": _next_rows(candidates),
+        "contracts": contracts,
+        "brackets": _padded(data.brackets),
+        "detail": np.stack([x.detail for x in series], axis=1),
+        "detail_ok": np.stack([x.detail_ok for x in series], axis=1),
+        "actions": np.stack([axes.sizes, axes.leverages, axes.exits], axis=1).astype(np.float64),
+    }
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    return MarketMemory(**arrays, world=_world(arrays, constants_of(data, settings)))
+
+
+def _world(arrays: dict[str, Any], constants: Float64Array) -> Any:
+    world = np.zeros(1, dtype=WORLD)
+    for name, array in arrays.items():
+        world[name] = address_of(array)
+    world["n_bars"], world["n_symbols"] = arrays["rows"].shape[:2]
+    world["n_features"] = arrays["features"].shape[2]
+    world["n_brackets"] = arrays["brackets"].shape[1]
+    world["n_detail"] = arrays["detail"].shape[2]
+    world["n_actions"] = arrays["actions"].shape[0]
+    world["constants"][0, : constants.size] = constants
+    return world
+
+
+def _glances(rows: Float64Array, contracts: Float64Array) -> Any:
+    """What a bar that leaves a position alone is judged by, see ``GLANCE``."""
+    out = np.zeros(rows.shape[:2], dtype=GLANCE)
+    last = rows[:, :, [OPEN, HIGH, LOW, CLOSE]]
+    mark = rows[:, :, [MARK_OPEN, MARK_HIGH, MARK_LOW, MARK_CLOSE]]
+    up = last[:, :, 3] >= last[:, :, 0]
+    order = (
+        mark[:, :, 0],
+        np.where(up, mark[:, :, 2], mark[:, :, 1]),
+        np.where(up, mark[:, :, 1], mark[:, :, 2]),
+        mark[:, :, 3],
+    )
+    for name, vertex in zip(("price0", "price1", "price2", "price3"), order, strict=True):
+        out[name] = vertex * contracts[:, 0] / contracts[:, 1]
+    least = np.minimum(last[:, :, 2], np.floor(mark.min(axis=2)))
+    most = np.maximum(last[:, :, 1], np.ceil(mark.max(axis=2)))
+    traded = rows[:, :, VALID] != 0.0
+    fits = np.isfinite(most) & (np.abs(most) <= MAX_SMALL) & (np.abs(least) <= MAX_SMALL)
+    small = (least, most, last[:, :, 2], last[:, :, 1], last[:, :, 3])
+    for name, ticks in zip(("least", "most", "low", "high", "close"), small, strict=True):
+        out[name] = np.where(fits, ticks, 0.0)
+    out["mark"] = mark[:, :, 3]
+    flags = np.where(traded, TRADED, 0) | np.where(rows[:, :, STAMP] != 0.0, STAMPED, 0)
+    out["flags"] = flags | np.where(fits, FITS, 0)
+    return out
+
+
+def _signals(data: MarketSeries, tape: SignalTape, votes: VoteTable | None) -> Float64Array:
+    market = data.market
+    out = np.zeros((market.n_bars, market.n_symbols, 8), dtype=np.float64)
+    out[:, :, SIDE] = tape.side
+    out[:, :, SCORE] = np.where(np.isnan(tape.score), 0.0, tape.score)
+    out[:, :, EV] = tape.ev
+    out[:, :, CONFIDENCE] = tape.confidence
+    out[:, :, REGIME] = market.sizing_regime
+    if votes is not None:
+        flat = out.reshape(-1, 8)
+        up = votes.p_up.reshape(-1, votes.p_up.shape[2])
+        down = votes.p_down.reshape(-1, up.shape[1])
+        flat[:, UP] = _means(up)
+        flat[:, DOWN] = _means(down)
+        flat[:, VALID_VOTES] = (~np.isnan(up)).sum(axis=1) / 4.0
+    return out
+
+
+def _means(values: Float64Array) -> Float64Array:
+    return np.asarray([mean_known(row) for row in values.tolist()], dtype=np.float64)
+
+
+def _queue(candidates: BoolArray, confidence: Float64Array) -> Any:
+    out = np.full(candidates.shape, -1, dtype=np.int16)
+    key = np.where(candidates, -confidence, np.inf)
+    order = np.argsort(key, axis=1, kind="stable")
+    count = candidates.sum(axis=1)
+    for k in range(candidates.shape[1]):
+        has = count > k
+        out[has, k] = order[has, k]
+    return out
+
+
+def _next_rows(candidates: BoolArray) -> Any:
+    n = candidates.shape[0]
+    out = np.full(n + 1, n, dtype=np.int64)
+    some = np.any(candidates, axis=1)
+    for t in range(n - 1, -1, -1):
+        out[t] = t if some[t] else out[t + 1]
+    return out
+
+
+def _padded(brackets: tuple[Float64Array, ...]) -> Float64Array:
+    """(S, K, 3): the last tier repeated, so a look-up beyond it finds it again."""
+    most = max(len(b) for b in brackets)
+    rows = [np.vstack([b, np.repeat(b[-1:], most - len(b), axis=0)]) for b in brackets]
+    return np.stack(rows)
