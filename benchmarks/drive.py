@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from benchmarks.data import EPISODE_BARS, SEED, Scene, drawn_tape, scene
 from envs.core.types import Int64Array
+from envs.kernel.pointer import address_of
 from envs.kernel.state import OPEN, RUNNING
 from envs.vector import TradingVectorEnv
 
@@ -107,28 +108,26 @@ def count_work(n: int, density: float, steps: int) -> Work:
 
 def bare_call(env: TradingVectorEnv) -> Callable[[Int64Array], None]:
     """The environment's own kernel call on its own arrays, with nothing around it."""
-    e = cast(Any, env)
-    # Revisions before the lock of the parallel loop kept two kernels.
-    kernel, buffer = getattr(e, "_kernel_parallel", e._kernel), e._buffers[0]
+    batch = env.batch
+    batch.aim(batch.all, 0)
+    address = address_of(batch.call)
 
     def call(actions: Int64Array) -> None:
-        kernel(
-            e._market, e.accounts, e.slots, e._trades, e._all, e._sides, actions, e._first,
-            e._last, e._allowed, buffer, e._rewards, e._states,
-        )  # fmt: skip
+        batch.actions[:] = actions
+        batch.kernel(address, batch.accounts)
 
     return call
 
 
 def first_rows(env: TradingVectorEnv) -> Int64Array:
     """First row of each environment's present episode."""
-    return cast(Int64Array, cast(Any, env)._first)
+    return env.batch.first
 
 
 def written_bytes(env: TradingVectorEnv) -> int:
     """Bytes a step writes out for one environment: observation, reward and state index."""
-    e = cast(Any, env)
-    return int(e._buffers[0][0].nbytes + e._rewards[0].nbytes + e._states[0].nbytes)
+    b = env.batch
+    return int(b.observations[0, 0].nbytes + b.rewards[:1].nbytes + b.states[:1].nbytes)
 
 
 def _held_bars(env: TradingVectorEnv, first_ns: int) -> int:

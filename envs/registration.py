@@ -33,24 +33,33 @@ def register() -> None:
 
 def make_trading(**kwargs: Any) -> Any:
     """Direction and size of every closed bar of every flat symbol."""
-    from envs.trading import TradingEnv
-
-    return TradingEnv(**kwargs)
+    return _single("trading", kwargs)
 
 
 def make_sizing(**kwargs: Any) -> Any:
     """Size of the executable candidates of the signal tape."""
-    from envs.trading import TradingEnv
-    from envs.views import SizingView
-
-    return SizingView(TradingEnv(candidates="signals", **kwargs))
+    return _single("sizing", kwargs)
 
 
 def make_sizing_tabular(**kwargs: Any) -> Any:
     """The same with the 300 table states as observation."""
-    from envs.views import TabularView
+    return _single("tabular", kwargs)
 
-    return TabularView(make_sizing(**kwargs))
+
+def _single(view: Any, kwargs: dict[str, Any]) -> Any:
+    """One environment on the kernel; on the plain core where advisers (``chain``) are given."""
+    if kwargs.get("chain") is None:
+        from envs.compiled import CompiledEnv
+
+        kwargs.pop("chain", None)
+        return CompiledEnv(view, **kwargs)
+    from envs.trading import TradingEnv
+    from envs.views import SizingView, TabularView
+
+    if view == "trading":
+        return TradingEnv(**kwargs)
+    sizing = SizingView(TradingEnv(candidates="signals", **kwargs))
+    return TabularView(sizing) if view == "tabular" else sizing
 
 
 def make_trading_vector(num_envs: int = 1, **kwargs: Any) -> Any:

@@ -16,7 +16,8 @@ from envs.vector import TradingVectorEnv
 
 _MASKED = REASONS.index("MASKED")
 _RECORDS = ("accounts", "slots")
-_PLANNED = ("first", "last", "allowed", "seeds", "episode", "states")
+_PLANNED = ("first", "last", "allowed", "states")
+_DRAWN = ("seeds", "episode")
 
 
 class TradingVecEnv(VecEnv):
@@ -123,10 +124,11 @@ class TradingVecEnv(VecEnv):
     def get_state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Where every environment stands: values for JSON and plain arrays, for a checkpoint."""
         env = self.env
-        arrays: dict[str, Any] = {name: getattr(env, f"_{name}").copy() for name in _PLANNED}
+        arrays: dict[str, Any] = {name: getattr(env.batch, name).copy() for name in _PLANNED}
+        arrays.update({name: getattr(env, f"_{name}").copy() for name in _DRAWN})
         for name in _RECORDS:
             arrays[name] = getattr(env, name).view(np.uint8).reshape(self.num_envs, -1).copy()
-        arrays["observation"] = env._buffers[env._turn].copy()
+        arrays["observation"] = env.batch.observations[env._turn].copy()
         arrays["returns"], arrays["lengths"] = self._returns.copy(), self._lengths.copy()
         return {"layout": _layout(env)}, arrays
 
@@ -145,13 +147,15 @@ class TradingVecEnv(VecEnv):
                 "number, other features or another version: train anew"
             )
         for name in _PLANNED:
+            getattr(env.batch, name)[:] = arrays[name]
+        for name in _DRAWN:
             getattr(env, f"_{name}")[:] = arrays[name]
         for name in _RECORDS:
             getattr(env, name).view(np.uint8).reshape(self.num_envs, -1)[:] = arrays[name]
-        env._buffers[env._turn][:] = arrays["observation"]
+        env.batch.observations[env._turn][:] = arrays["observation"]
         env._started = True
         self._returns[:], self._lengths[:] = arrays["returns"], arrays["lengths"]
-        return env._buffers[env._turn]
+        return env.batch.observations[env._turn]
 
     def action_masks(self) -> Any:
         """Masks (n, A) of the present decisions, True = allowed."""

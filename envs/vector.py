@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -12,24 +11,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from envs.core.actions import preset
-from envs.core.errors import FixInput, InvalidAction, LedgerError
+from envs.core.errors import FixInput, InvalidAction
 from envs.core.market_data import MarketData
 from envs.core.rules.state import N_STATES
 from envs.core.series import MarketSeries, prepare
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
 from envs.core.types import BoolArray, Int64Array
+from envs.kernel.batch import Batch
 from envs.kernel.layout import lay_out
-from envs.kernel.pointer import address_of
-from envs.kernel.state import REASONS, RUNNING, SLOT, TERMINATED, TRADE, TRUNCATED, account_dtype
-from envs.kernel.step import (
-    CALL,
-    FROM_SIGNAL,
-    PARALLEL_LOCK,
-    SERIAL_BELOW,
-    compiled_masks,
-    compiled_step,
-)
+from envs.kernel.state import REASONS, RUNNING, TERMINATED, TRUNCATED
 from envs.observe import BOUND, observation_size
 from envs.period import Episodes, first_candidate
 
@@ -127,39 +118,16 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
     def _allocate(self) -> None:
-        n, s = self.num_envs, self.market.n_symbols
-        size = observation_size(len(self.market.feature_names))
-        self.accounts = np.zeros(n, dtype=account_dtype(self.settings.ess.max_stops_15m))
-        self.slots = np.zeros((n, s), dtype=SLOT)
-        self._trades = np.zeros((n, s if self._with_trades else 0), dtype=TRADE)
+        n, size = self.num_envs, observation_size(len(self.market.feature_names))
         buffers = 1 if self.view == "tabular" or self._copy else 2
-        self._buffers = np.zeros((buffers, n, size), dtype=np.float32)
+        max_stops = self.settings.ess.max_stops_15m
+        self.batch = Batch(self._market, n, size, max_stops, buffers, self._with_trades)
+        self.accounts, self.slots = self.batch.accounts, self.batch.slots
         self._turn = 0
-        self._rewards = np.zeros(n)
-        self._states = np.zeros(n, dtype=np.int64)
-        self._sides = np.full(n, FROM_SIGNAL, dtype=np.int64)
-        self._actions = np.zeros(n, dtype=np.int64)
-        self._first = np.zeros(n, dtype=np.int64)
-        self._last = np.zeros(n, dtype=np.int64)
-        self._allowed = np.zeros(n, dtype=np.int64)
         self._seeds = np.full(n, -1, dtype=np.int64)
         self._episode = np.zeros(n, dtype=np.int64)
-        self._all = np.arange(n, dtype=np.int64)
         self._known = np.ones(n, dtype=np.bool_)
         self._started = False
-        self._parallel = n >= SERIAL_BELOW
-        self._kernel = compiled_step(self._parallel)
-        columns = {
-            "accounts": self.accounts, "slots": self.slots, "sides": self._sides,
-            "actions": self._actions, "first": self._first, "last": self._last,
-            "allowed": self._allowed, "rewards": self._rewards, "states": self._states,
-        }  # fmt: skip
-        self._call = np.zeros(1, dtype=CALL)
-        self._call["world"] = self._market.address
-        self._call["account_bytes"] = self.accounts.itemsize
-        self._call["n_envs"], self._call["n_obs"] = n, size
-        for name, column in columns.items():
-            self._call[name] = address_of(column)
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None,
@@ -195,10 +163,10 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
             ended = np.flatnonzero(self.accounts["phase"] != RUNNING)
             if ended.size:
                 self._plan(ended, {})
-        self._run(self._all)
+        self._run(self.batch.all)
         phase = self.accounts["phase"]
         terminated, truncated = phase == TERMINATED, phase == TRUNCATED
-        rewards = self._rewards.copy()
+        rewards = self.batch.rewards.copy()
         infos = self._infos()
         if self.same_step and bool((terminated | truncated).any()):
             infos = self._begin_ended(np.flatnonzero(terminated | truncated), infos)
@@ -206,28 +174,15 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
 
     def action_masks(self) -> BoolArray:
         """Masks (num_envs, A) of the present decisions, True = allowed; all True at an end."""
-        out = np.empty((self.num_envs, self.preset.n), dtype=np.bool_)
-        sides = np.full(self.num_envs, FROM_SIGNAL, dtype=np.int64)
-        compiled_masks()(self._market.address, self.accounts, self.slots, sides, out)
-        return out
+        return self.batch.masks()
 
     def _run(self, chosen: Int64Array, keep: bool = False) -> None:
-        if self._buffers.shape[0] == 2:
+        buffers = self.batch.observations
+        if buffers.shape[0] == 2:
             self._turn = 1 - self._turn
             if keep and chosen.size < self.num_envs:
-                self._buffers[self._turn] = self._buffers[1 - self._turn]
-        call = self._call
-        call["chosen"], call["n_chosen"] = address_of(chosen), chosen.size
-        call["obs"] = address_of(self._buffers[self._turn])
-        # The threads of the compiled loop serve one caller at a time.
-        with PARALLEL_LOCK if self._parallel else nullcontext():
-            self._kernel(address_of(call), self.accounts, self.slots, self._trades)
-        if bool(self.accounts["overflow"].any()):
-            which = np.flatnonzero(self.accounts["overflow"]).tolist()
-            raise LedgerError(
-                f"environments {which[:5]}: an amount or a balance exceeds 9e7 quote; "
-                "amounts that large cannot be kept exact"
-            )
+                buffers[self._turn] = buffers[1 - self._turn]
+        self.batch.run(chosen, self._turn)
 
     def _begin_ended(self, ended: Int64Array, infos: dict[str, Any]) -> dict[str, Any]:
         """Same-step mode: keep the ends in ``infos``, begin the next episodes."""
@@ -238,7 +193,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         mask = np.zeros(self.num_envs, dtype=np.bool_)
         mask[ended] = True
         self._plan(ended, {})
-        self._turn = 1 - self._turn if self._buffers.shape[0] == 2 else self._turn
+        self._turn = 1 - self._turn if self.batch.observations.shape[0] == 2 else self._turn
         self._run(ended)
         last = {k: v for k, v in infos.items() if not k.startswith("_")}
         infos = self._infos()
@@ -254,16 +209,18 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         if self._episodes.random_start and "start" not in options:
             for e in chosen.tolist():
                 seed, episode = int(self._seeds[e]), int(self._episode[e])
-                self._first[e], self._last[e] = self._episodes.period(options, seed, episode)
+                self.batch.first[e], self.batch.last[e] = self._episodes.period(
+                    options, seed, episode
+                )
         else:
             first, last = self._episodes.period(options, 0, 0)
-            self._first[chosen], self._last[chosen] = first, last
-        self._allowed[chosen] = allowed
+            self.batch.first[chosen], self.batch.last[chosen] = first, last
+        self.batch.allowed[chosen] = allowed
         self._episode[chosen] += 1
 
     def _take_seeds(self, seed: int | Sequence[int | None] | None) -> None:
         if isinstance(seed, int | np.integer):
-            self._seeds[:] = int(seed) + self._all
+            self._seeds[:] = int(seed) + self.batch.all
             self._episode[:] = 0
         elif seed is not None:
             if len(seed) != self.num_envs:
@@ -305,29 +262,29 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
                 f"action of environment {e} must lie below {limits}, got {values[e].tolist()}"
             )
         if wide:
-            np.take(_SIDES, values[:, 0], out=self._sides)
-            np.take(self._trading, values[:, 1], out=self._actions)
+            np.take(_SIDES, values[:, 0], out=self.batch.sides)
+            np.take(self._trading, values[:, 1], out=self.batch.actions)
         else:
-            self._actions[:] = values
+            self.batch.actions[:] = values
 
     def _observation(self) -> Any:
         if self.view == "tabular":
-            return np.maximum(self._states, 0)
-        now = self._buffers[self._turn]
+            return np.maximum(self.batch.states, 0)
+        now = self.batch.observations[self._turn]
         return now.copy() if self._copy else now
 
     def _infos(self) -> dict[str, Any]:
         acc = self.accounts
         decision = acc["decision"].astype(np.int64)
         infos: dict[str, Any] = {
-            "state_index": self._states.copy(),
+            "state_index": self.batch.states.copy(),
             "symbol_index": decision,
             "time_ns": self.market.close_ns[acc["row"]],
             "equity": acc["equity"].copy(),
             "reason": acc["reason"].copy(),
         }
         if self._with_trades:
-            infos["trades"] = self._trades.copy()
+            infos["trades"] = self.batch.trades.copy()
             infos["n_trades"] = acc["n_trades"].copy()
         infos.update({f"_{name}": self._known for name in list(infos)})
         return infos

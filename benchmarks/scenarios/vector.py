@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numba import njit, prange, set_num_threads
@@ -11,6 +11,8 @@ from benchmarks.drive import STEPS, Drive, Work, count_work, make
 from benchmarks.framework.metrics import Metric, Outcome, median_of
 from benchmarks.framework.registry import Options, scenario
 from benchmarks.framework.timing import Timing, disturbance, in_turn, repeated
+from envs.kernel.pointer import array_at
+from envs.kernel.step import CALL
 
 ENVS = 4_096
 CPU_TOLERANCE = 0.15
@@ -132,15 +134,17 @@ def noop_same_shape(options: Options) -> Outcome:
     return Outcome(metrics, (), disturbance(runs, 1))
 
 
-def _write_outputs(
-    m: Any, accounts: Any, slots: Any, trades: Any, chosen: Any, sides: Any, actions: Any,
-    first: Any, last: Any, allowed: Any, obs: Any, rewards: Any, states: Any,
-) -> None:  # fmt: skip
+def _write_outputs(call: int, accounts: Any) -> None:
+    c = array_at(call, 1, CALL)[0]
+    n, width = c.n_envs, c.n_obs
+    chosen = array_at(c.chosen, c.n_chosen, np.int64)
+    actions, states = array_at(c.actions, n, np.int64), array_at(c.states, n, np.int64)
+    obs, rewards = array_at(c.obs, (n, width), np.float32), array_at(c.rewards, n, np.float64)
     for k in prange(chosen.shape[0]):
         e = chosen[k]
         accounts[e].phase = 0
         row = obs[e]
-        for i in range(row.shape[0]):
+        for i in range(width):
             row[i] = 0.0
         rewards[e] = 0.0
         states[e] = actions[e]
@@ -149,8 +153,8 @@ def _write_outputs(
 def do_nothing(n: int, **options: Any) -> Any:
     """An environment of the same spaces and face whose step writes outputs and nothing else."""
     env = make(n, **options)
-    kernel = njit(parallel=n >= 256, error_model="numpy")(_write_outputs)
-    face = cast(Any, env)
-    face._kernel, face._kernel_parallel = kernel, kernel
+    compile_: Any = njit
+    kernel = compile_(parallel=n >= 256, error_model="numpy", _nrt=False)(_write_outputs)
+    env.batch.kernel = kernel
     env.accounts["row"] = np.int32(0)
     return env

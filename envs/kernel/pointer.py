@@ -59,7 +59,8 @@ def _prefetch(typing_context: Any, address: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
-        hint = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        tools: Any = cgutils
+        hint = tools.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
         # Read, keep in all levels, data.
         options = [ir.Constant(word, n) for n in (0, 3, 1)]
         builder.call(hint, [builder.inttoptr(arguments[0], pointer), *options])

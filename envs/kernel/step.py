@@ -21,7 +21,7 @@ from envs.kernel.decisions import equity_of, seek, signal_side, size_action, sta
 from envs.kernel.market import GLANCE, N_SIGNALS, WORLD, market_at, rules_at
 from envs.kernel.observation import observe_into
 from envs.kernel.pointer import CACHE_LINE, array_at, prefetch
-from envs.kernel.state import RUNNING, SLOT
+from envs.kernel.state import RUNNING, SLOT, TRADE
 
 FROM_SIGNAL = 2
 """A ``side`` that follows the signal's."""
@@ -36,36 +36,31 @@ ROW_BYTES = WIDTH * 8
 SIGNAL_BYTES = N_SIGNALS * 8
 BARS_AHEAD = 4
 
+SIZES = ("world", "n_envs", "n_chosen", "n_obs", "n_trades", "account_bytes")
 COLUMNS = (
-    "accounts",
-    "slots",
-    "chosen",
-    "sides",
-    "actions",
-    "first",
-    "last",
-    "allowed",
-    "obs",
-    "rewards",
-    "states",
-)
-CALL = np.dtype(
-    [(name, "i8") for name in ("world", "n_envs", "n_chosen", "n_obs", "account_bytes", *COLUMNS)]
-)
+    "accounts", "slots", "trades", "chosen", "sides", "actions", "first", "last", "allowed", "obs",
+    "rewards", "states", "numbers", "codes",
+)  # fmt: skip
+CALL = np.dtype([(n, "i8") for n in (*SIZES, *COLUMNS)])
 """What a call steps: the address of the market's world, sizes, and addresses of columns (N,).
 
-``chosen`` environments; ``sides`` +1, -1, 0 (none) or ``FROM_SIGNAL``; ``actions``; the next
-episode's period ``first``..``last`` and ``allowed`` symbols as bits; written: ``obs`` (N, n_obs)
-float32, ``rewards`` float64, ``states``. The other columns are int64."""
+``n_trades`` is the room for trades of an environment. ``chosen`` environments; ``sides`` +1, -1,
+0 (none) or ``FROM_SIGNAL``; ``actions``; the next episode's period ``first``..``last`` and
+``allowed`` symbols as bits; written: ``obs`` (N, n_obs) float32, ``rewards`` float64, ``states``.
+The other columns are int64. Where ``numbers`` is not 0, each step is summed up in ``numbers``
+(N, 2): reward, equity; and ``codes`` (N, 7), see below."""
+PHASE, STATE, SYMBOL, SIGNAL_SIDE, REASON, TIME_NS, OVERFLOW = range(7)
+"""Columns of ``codes``; state and symbol are -1 and the side 0 at an end."""
 
 
-def step_chosen(call: int, accounts: Any, slots: Any, trades: Any, k: int) -> None:
+def step_chosen(call: int, accounts: Any, k: int) -> None:
     """Step (or, after an end, begin) the k-th chosen environment."""
     c = array_at(call, 1, CALL)[0]
     n = c.n_envs
     e = array_at(c.chosen, c.n_chosen, np.int64)[k]
-    acc, own = accounts[e], slots[e]
     m, r = market_at(c.world), rules_at(c.world)
+    acc, own = accounts[e], array_at(c.slots, (n, m.rows.shape[1]), SLOT)[e]
+    trades = array_at(c.trades, (n, c.n_trades), TRADE)[e]
     acc.n_trades = 0
     reward = 0.0
     if acc.phase != RUNNING:
@@ -73,7 +68,7 @@ def step_chosen(call: int, accounts: Any, slots: Any, trades: Any, k: int) -> No
             m, r, acc, own, array_at(c.first, n, np.int64)[e], array_at(c.last, n, np.int64)[e],
             array_at(c.allowed, n, np.int64)[e],
         )  # fmt: skip
-        seek(m, r, acc, own, trades[e])
+        seek(m, r, acc, own, trades)
         acc.equity = equity_of(acc)
     else:
         if acc.decision >= 0:
@@ -81,13 +76,26 @@ def step_chosen(call: int, accounts: Any, slots: Any, trades: Any, k: int) -> No
             if side == FROM_SIGNAL:
                 side = signal_side(m, acc)
             take(c.world, acc, own, side, array_at(c.actions, n, np.int64)[e])
-        seek(m, r, acc, own, trades[e])
+        seek(m, r, acc, own, trades)
         equity = equity_of(acc)
         reward = step_reward(acc.equity, equity)
         acc.equity = max(equity, 1e-6 * acc.equity)
     array_at(c.rewards, n, np.float64)[e] = reward
     obs = array_at(c.obs, (n, c.n_obs), np.float32)[e]
-    array_at(c.states, n, np.int64)[e] = observe_into(c.world, acc, own, obs)
+    state = observe_into(c.world, acc, own, obs)
+    array_at(c.states, n, np.int64)[e] = state
+    if c.numbers != 0:
+        numbers = array_at(c.numbers, (n, 2), np.float64)[e]
+        numbers[0] = reward
+        numbers[1] = equity_of(acc)
+        codes = array_at(c.codes, (n, 7), np.int64)[e]
+        codes[PHASE] = acc.phase
+        codes[STATE] = state
+        codes[SYMBOL] = acc.decision
+        codes[SIGNAL_SIDE] = signal_side(m, acc) if acc.decision >= 0 else 0
+        codes[REASON] = acc.reason
+        codes[TIME_NS] = m.close_ns[acc.row]
+        codes[OVERFLOW] = acc.overflow
 
 
 def fetch_ahead(call: int, accounts: Any, k: int) -> None:
@@ -126,18 +134,18 @@ def fetch(address: int, n_bytes: int) -> None:
         prefetch(address + k)
 
 
-def step_serial(call: int, accounts: Any, slots: Any, trades: Any) -> None:
+def step_serial(call: int, accounts: Any) -> None:
     """Step the chosen environments on this thread."""
     for k in range(array_at(call, 1, CALL)[0].n_chosen):
         fetch_ahead(call, accounts, k)
-        step_chosen(call, accounts, slots, trades, k)
+        step_chosen(call, accounts, k)
 
 
-def step_parallel(call: int, accounts: Any, slots: Any, trades: Any) -> None:
+def step_parallel(call: int, accounts: Any) -> None:
     """Step the chosen environments, shared among threads; no result depends on their number."""
     for k in prange(array_at(call, 1, CALL)[0].n_chosen):
         fetch_ahead(call, accounts, k)
-        step_chosen(call, accounts, slots, trades, k)
+        step_chosen(call, accounts, k)
 
 
 def start_one(address: int, acc: Any, slots: Any, first: int, last: int, allowed: int) -> None:
