@@ -81,7 +81,7 @@ SEQUENCE, DRAWN, TRADES, BAD_ROW, BAD_ACTION = range(5)
 
 
 def pass_rows(
-    address: int, series: Any, slopes: Any, places: Any, overlap: Any, presets: Any, draws: Any,
+    address: int, slopes: Any, places: Any, overlap: Any, presets: Any, draws: Any,
     epsilon: float, min_confidence: float, reward_kind: int, acc: Any, slots: Any, trades: Any,
     found: Any, tables: Any, kept: Any, scratch: Any, counts: Any, decided: Any, equity: Any,
     first: int, until: int,
@@ -95,7 +95,7 @@ def pass_rows(
                 break
             if acc.row < acc.last_row:
                 decide_row(
-                    address, series, slopes, places, presets, draws, epsilon, min_confidence,
+                    address, slopes, places, presets, draws, epsilon, min_confidence,
                     reward_kind, acc, slots, tables, kept, scratch, counts, decided, s,
                 )  # fmt: skip
         acc.n_trades = 0
@@ -115,7 +115,7 @@ def pass_rows(
 
 
 def decide_row(
-    address: int, series: Any, slopes: Any, places: Any, presets: Any, draws: Any,
+    address: int, slopes: Any, places: Any, presets: Any, draws: Any,
     epsilon: float, min_confidence: float, reward_kind: int, acc: Any, slots: Any, tables: Any,
     kept: Any, scratch: Any, counts: Any, decided: Any, s: int,
 ) -> None:  # fmt: skip
@@ -160,12 +160,11 @@ def decide_row(
     entry = Entry(
         t, acc.last_row, s, side, int(m.rows[t, s, RUN_REGIME]), m.rows[t, s, ATR],
         m.rows[t, s, ATR_FRAC], side * int(m.rows[t, s, CLOSE]), spare, from_units(before),
-        1 if r.post_only else 0, r.unfilled_market, r.interval_ns, r.intrabar, reward_kind,
+        reward_kind,
     )  # fmt: skip
     fill_outcomes(
-        m.rows, m.close_ns, series[s], entry, r.fees, contract, m.brackets[s], presets.leverages,
-        presets.exits, presets.twins, scratch.qty, kept.mask[i], scratch.stamps, kept.reward[i],
-        scratch.net, scratch.end,
+        address, entry, scratch.qty, kept.mask[i], scratch.stamps, kept.reward[i], scratch.net,
+        scratch.end,
     )  # fmt: skip
     kept.row[i] = t
     kept.symbol[i] = s
@@ -286,7 +285,6 @@ def compiled_pass() -> Any:
     """``pass_rows`` compiled for this process, from the disk cache where possible."""
     register_environment()
     register_outcomes()
-    register(cast(FunctionType, fill_outcomes), inline=False)
     for helper in table_math.HELPERS:
         register(cast(FunctionType, helper))
     for cold in (score_actions, update_rows, decide_row, learn_chain):

@@ -74,7 +74,7 @@ def run_table_pass(
     while True:
         until = min(last, int(acc["row"][0]) + CHUNK_ROWS)
         run(
-            m.address, data.series, tape.slopes, places, overlap, _preset_of(period), draws,
+            m.address, tape.slopes, places, overlap, _preset_of(period), draws,
             agent.settings.epsilon, period.settings.signal.min_confidence,
             REWARD_KINDS[period.reward], acc[0], slots[0], trades, found, _tables(agent), kept,
             scratch, counts, decided, equity, period.first, until,

@@ -11,14 +11,8 @@ from envs.core.types import BoolArray, Int64Array
 from envs.kernel.layout import MarketMemory
 from envs.kernel.pointer import address_of
 from envs.kernel.state import SLOT, TRADE, TRUNCATED, account_dtype
-from envs.kernel.step import (
-    CALL,
-    FROM_SIGNAL,
-    PARALLEL_LOCK,
-    SERIAL_BELOW,
-    compiled_masks,
-    compiled_step,
-)
+from envs.kernel.step import CALL, FROM_SIGNAL, SERIAL_BELOW, compiled_masks, compiled_step
+from envs.kernel.threads import PARALLEL_LOCK
 
 
 class Batch:

@@ -62,6 +62,14 @@ def register(function: FunctionType, inline: bool = True) -> None:
         _registered.add(key)
 
 
+def register_module(module: ModuleType, cold: frozenset[str] = frozenset()) -> None:
+    """Let compiled code call every public function of a module."""
+    for name, value in vars(module).items():
+        own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+        if own and not name.startswith("_"):
+            register(value, inline=name not in cold)
+
+
 def register_rules() -> None:
     """Let compiled code call every rule; idempotent."""
     for module in rule_modules():

@@ -26,13 +26,14 @@ from envs.core.rules.columns import (
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
-from envs.core.types import BoolArray, EntryStyle, Float64Array
+from envs.core.types import BoolArray, EntryStyle, Float64Array, Int64Array
 from envs.kernel.market import (
     CONFIDENCE,
     DOWN,
     EV,
     FITS,
     GLANCE,
+    N_SIGNALS,
     REGIME,
     SCORE,
     SIDE,
@@ -57,7 +58,9 @@ class MarketMemory:
     (T, S, 8); ``features`` (T, S, F) float32, clipped; ``queue`` (T, S) candidate symbols in the
     order of decision, -1 behind them; ``next_row`` (T + 1,) first row at or after with a candidate
     (T: none); ``contracts`` (S, 5); ``brackets`` (S, K, 3) padded with their last row; ``detail``
-    (T, S, K, 4) with K = 0 without finer bars; ``actions`` (A, 3) size, leverage, exit.
+    (T, S, K, 4) with K = 0 without finer bars; ``actions`` (A, 3) size, leverage, exit; ``axes``
+    (A, 3) leverage, exit and twin (see ``PresetArrays``) as whole numbers; ``series`` (S, 10)
+    addresses of the columns of ``data.series``.
     """
 
     rows: Float64Array
@@ -72,6 +75,9 @@ class MarketMemory:
     detail: Any
     detail_ok: Any
     actions: Float64Array
+    axes: Int64Array
+    series: Int64Array
+    data: MarketSeries
     world: Any
 
     @property
@@ -116,27 +122,49 @@ def lay_out(
     s = candidates.shape[1]
     if s > MAX_SYMBOLS:
         raise FixInput(f"{s} symbols: a compiled environment holds at most {MAX_SYMBOLS}")
-    axes = PresetArrays(preset)
-    series = data.series
-    contracts = np.asarray([list(c) for c in data.contracts], dtype=np.float64)
-    arrays = {
+    arrays = _rule_arrays(data, preset)
+    arrays.update(
+        glances=_glances(data.rows, arrays["contracts"]),
+        signals=_signals(data, tape, votes),
+        features=np.clip(market.features_f32, -BOUND, BOUND).astype(np.float32),
+        queue=_queue(candidates, tape.confidence if by_confidence else np.zeros(candidates.shape)),
+        next_row=_next_rows(candidates),
+    )
+    return _laid(data, settings, arrays)
+
+
+def lay_out_rules(data: MarketSeries, settings: CoreSettings, preset: ActionPreset) -> MarketMemory:
+    """Lay out what outcomes need: prices, contracts, actions; no signals, no observations."""
+    arrays = _rule_arrays(data, preset)
+    arrays.update(
+        glances=np.zeros((0, 0), dtype=GLANCE),
+        signals=np.zeros((0, 0, N_SIGNALS)),
+        features=np.zeros((0, 0, 0), dtype=np.float32),
+        queue=np.zeros((0, 0), dtype=np.int16),
+        next_row=np.zeros(0, dtype=np.int64),
+    )
+    return _laid(data, settings, arrays)
+
+
+def _rule_arrays(data: MarketSeries, preset: ActionPreset) -> dict[str, Any]:
+    axes, series = PresetArrays(preset), data.series
+    return {
         "rows": data.rows,
-        "glances": _glances(data.rows, contracts),
-        "close_ns": market.close_ns,
-        "signals": _signals(data, tape, votes),
-        "features": np.clip(market.features_f32, -BOUND, BOUND).astype(np.float32),
-        "queue": _queue(
-            candidates, tape.confidence if by_confidence else np.zeros(candidates.shape)
-        ),
-        "next_row": _next_rows(candidates),
-        "contracts": contracts,
+        "close_ns": data.market.close_ns,
+        "contracts": np.asarray([list(c) for c in data.contracts], dtype=np.float64),
         "brackets": _padded(data.brackets),
         "detail": np.stack([x.detail for x in series], axis=1),
         "detail_ok": np.stack([x.detail_ok for x in series], axis=1),
         "actions": np.stack([axes.sizes, axes.leverages, axes.exits], axis=1).astype(np.float64),
+        "axes": np.stack([axes.leverages, axes.exits, axes.twins], axis=1),
+        "series": np.array([[address_of(column) for column in x] for x in series]),
     }
+
+
+def _laid(data: MarketSeries, settings: CoreSettings, arrays: dict[str, Any]) -> MarketMemory:
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    return MarketMemory(**arrays, world=_world(arrays, constants_of(data, settings)))
+    world = _world(arrays, constants_of(data, settings))
+    return MarketMemory(**arrays, data=data, world=world)
 
 
 def _world(arrays: dict[str, Any], constants: Float64Array) -> Any:

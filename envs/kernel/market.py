@@ -10,11 +10,13 @@ from envs.core.rules.columns import WIDTH
 from envs.core.rules.lifecycle import Fees
 from envs.core.rules.limits import StopLimits
 from envs.core.rules.sizing import Contract, SizeRules
+from envs.core.rules.walk import Series
 from envs.kernel.pointer import array_at
 
 SIDE, SCORE, EV, CONFIDENCE, UP, DOWN, VALID_VOTES, REGIME = range(8)
 """Columns of ``signals`` (T, S, 8)."""
 N_SIGNALS = 8
+N_SERIES = len(Series._fields)
 N_CONSTANTS = 40
 
 TRADED, STAMPED, FITS = 1, 2, 4
@@ -33,7 +35,7 @@ in ticks."""
 
 ARRAYS = (
     "rows", "glances", "close_ns", "signals", "features", "queue", "next_row", "contracts",
-    "brackets", "detail", "detail_ok", "actions",
+    "brackets", "detail", "detail_ok", "actions", "axes", "series",
 )  # fmt: skip
 SIZES = ("n_bars", "n_symbols", "n_features", "n_brackets", "n_detail", "n_actions")
 
@@ -59,6 +61,7 @@ class Market(NamedTuple):
     detail: Any
     detail_ok: Any
     actions: Any
+    axes: Any
 
 
 def market_at(address: int) -> Market:
@@ -79,6 +82,26 @@ def market_at(address: int) -> Market:
         array_at(w.detail, (t, s, w.n_detail, 4), np.int64),
         array_at(w.detail_ok, (t, s), np.bool_),
         array_at(w.actions, (w.n_actions, 3), np.float64),
+        array_at(w.axes, (w.n_actions, 3), np.int64),
+    )
+
+
+def series_at(address: int, s: int) -> Series:
+    """The columns of one symbol, as a lone walk reads them (compiled code only)."""
+    w = array_at(address, 1, WORLD)[0]
+    t = w.n_bars
+    at = array_at(w.series, (w.n_symbols, N_SERIES), np.int64)[s]
+    return Series(
+        array_at(at[0], (t, 4), np.int64),
+        array_at(at[1], (t, 4), np.float64),
+        array_at(at[2], t, np.float64),
+        array_at(at[3], t, np.bool_),
+        array_at(at[4], t, np.float64),
+        array_at(at[5], t, np.float64),
+        array_at(at[6], t, np.int64),
+        array_at(at[7], t, np.bool_),
+        array_at(at[8], (t, w.n_detail, 4), np.int64),
+        array_at(at[9], t, np.bool_),
     )
 
 

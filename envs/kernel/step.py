@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from threading import Lock
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, cast
 
-import numba
 import numpy as np
 from numba import prange
 
@@ -16,17 +13,16 @@ from envs.core.rules.columns import WIDTH
 from envs.core.rules.reward import step_reward
 from envs.kernel import account, bars, closing, decisions, market, observation, paths, quiet
 from envs.kernel.account import wide
-from envs.kernel.compile import compiled, register
+from envs.kernel.compile import compiled, register, register_module
 from envs.kernel.decisions import equity_of, seek, signal_side, size_action, start, take
 from envs.kernel.market import GLANCE, N_SIGNALS, WORLD, market_at, rules_at
 from envs.kernel.observation import observe_into
 from envs.kernel.pointer import CACHE_LINE, array_at, prefetch
 from envs.kernel.state import RUNNING, SLOT, TRADE
+from envs.kernel.threads import quiet_threads
 
 FROM_SIGNAL = 2
 """A ``side`` that follows the signal's."""
-PARALLEL_LOCK = Lock()
-"""Held while the parallel loop runs: the workqueue layer must not be entered twice at once."""
 SERIAL_BELOW = 256
 """Fewer environments than this are stepped on one thread: starting others costs more."""
 
@@ -176,14 +172,8 @@ _COLD = frozenset(
 
 @cache
 def compiled_step(parallel: bool) -> Any:
-    """The stepping loop compiled for this process, from the disk cache where possible.
-
-    Threads wait without spinning (Numba's workqueue layer, unless NUMBA_THREADING_LAYER says
-    otherwise): spinning ones cost ten times the speed as soon as another process wants a core.
-    """
-    if parallel and "NUMBA_THREADING_LAYER" not in os.environ:
-        config: Any = numba.config
-        config.THREADING_LAYER = "workqueue"
+    """The stepping loop compiled for this process, from the disk cache where possible."""
+    quiet_threads()
     register_environment()
     return compiled(step_parallel if parallel else step_serial, parallel)
 
@@ -205,14 +195,7 @@ def compiled_masks() -> Any:
 def register_environment() -> None:
     """Let compiled code call everything an environment is made of."""
     for module in (market, account, paths, quiet, closing, bars, decisions, observation):
-        _register_module(module)
+        register_module(module, _COLD)
     register(cast(FunctionType, fetch))
     register(cast(FunctionType, fetch_ahead))
     register(cast(FunctionType, step_chosen), inline=False)
-
-
-def _register_module(module: ModuleType) -> None:
-    for name, value in vars(module).items():
-        own = isinstance(value, FunctionType) and value.__module__ == module.__name__
-        if own and not name.startswith("_"):
-            register(value, inline=name not in _COLD)

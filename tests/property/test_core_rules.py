@@ -64,7 +64,8 @@ def test_shares_of_money_are_exact(amount: int, data: st.DataObject) -> None:
     part = data.draw(st.integers(0, whole))
     assert ratio_half_even(amount, part, whole) == round(Fraction(amount * part, whole))
     assert ratio_half_even(-amount, part, whole) == -ratio_half_even(amount, part, whole)
-    assert to_units(from_units(amount)) == amount
+    # Two roundings of 2**-53 each: above 2**51 units (2e7 quote) they can reach half a unit.
+    assert amount > 2**50 or to_units(from_units(amount)) == amount
 
 
 @given(TICKS, SIDES, st.floats(0.0, 0.01))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.core.actions import preset
 from envs.core.decide import Desk
+from envs.core.errors import FixInput
 from envs.core.instrument import Bracket, Instrument
 from envs.core.rules.alone import walk_alone
 from envs.core.rules.course import MAX_STAMPS, walk_course
@@ -22,6 +24,7 @@ from envs.core.settings import CoreSettings
 from envs.core.types import NS_PER_HOUR, EntryStyle, EntryUnfilled, IntrabarRule
 from envs.core.world import World
 from envs.kernel.counterfactual import Counterfactual
+from envs.kernel.outcomes import BatchOutcomes
 from tests.parity.test_alone_equals_account import drawn_tape, shock_market
 
 MARKETS = {
@@ -83,12 +86,17 @@ def test_all_outcomes_of_a_decision(case, name: str, kind: int) -> None:  # type
     world = World(data, rules, 20, last)
     desk = Desk(world, drawn_tape(market, seed), preset(name), rules)
     shared = Counterfactual(desk, kind)
-    for _ in range(3):
+    at_once = BatchOutcomes(data, rules, preset(name), kind)
+    asked, alone = at_once.flat(np.zeros(3), np.zeros(3), np.ones(3)), []
+    asked["last_row"] = last
+    for k in range(3):
         world.row = int(rng.integers(25, last))
         world._set_marks()
         s = int(rng.integers(0, market.n_symbols))
         view = desk.view(s)
         reward, net, end = shared.outcomes(view)
+        asked[["row", "symbol", "side"]][k] = view.row, s, view.side
+        alone.append((view, reward, net, end))
         for i in np.flatnonzero(view.context.mask & (view.qty_steps > 0)).tolist():
             got = walk_alone(
                 data.series[s], view.row, last, desk.order_of(view, i, int(view.qty_steps[i])),
@@ -98,6 +106,27 @@ def test_all_outcomes_of_a_decision(case, name: str, kind: int) -> None:  # type
             assert (got.net if got.opened else 0, got.end_row) == (net[i], end[i]), i
             if got.opened:
                 assert reward[i] == _reward(kind, got, view, desk, i)
+    batch = at_once.outcomes(asked)
+    for k, (view, reward, net, end) in enumerate(alone):
+        assert np.array_equal(batch.mask[k], view.context.mask)
+        assert np.array_equal(batch.qty_steps[k], view.qty_steps)
+        assert np.array_equal(batch.reward[k], reward, equal_nan=True)
+        assert np.array_equal(batch.net_units[k], net)
+        assert np.array_equal(batch.end_row[k], end)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("row", -1), ("symbol", 9), ("side", 0), ("last_row", 10**6)]
+)
+def test_decisions_outside_the_market_are_refused(field: str, value: int) -> None:
+    data = prepare(MARKETS[(0.0, False)], CoreSettings())
+    batch = BatchOutcomes(data, CoreSettings(), preset("full"))
+    asked = batch.flat(np.array([30, 31]), np.zeros(2), np.ones(2))
+    asked[field][1] = value
+    with pytest.raises(FixInput, match="decision 1: row"):
+        batch.outcomes(asked)
+    with pytest.raises(FixInput, match="outcomes.ASKED"):
+        batch.outcomes(asked["row"])
 
 
 def _reward(kind, got, view, desk, i):  # type: ignore[no-untyped-def]

@@ -117,7 +117,7 @@ def walk_course(
     """Walk one entry decided at the close of ``row``, at most through ``last_row``.
 
     ``order.qty`` is not read. ``smallest`` is the least quantity (base units) any size holds, which
-    bounds what rounded funding can move; ``stamps`` (MAX_STAMPS, 2) receives mark and rate.
+    bounds what rounded funding can move; ``stamps`` (MAX_STAMPS, 2) receives mark (quote) and rate.
     """
     run = _Run(
         False, True, Levels(order.side, 0, 1, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0),
@@ -162,10 +162,11 @@ def _funded(
     run: _Run, side: int, mark: float, rate: float, smallest: float, contract: Contract, stamps: Any
 ) -> _Run:
     """Funding per unit without rounding, and how far a rounded one can be from it."""
+    price = price_of(mark, contract)
     if run.stamps < MAX_STAMPS:
-        stamps[run.stamps, 0] = mark
+        stamps[run.stamps, 0] = price
         stamps[run.stamps, 1] = rate
-    paid = side * price_of(mark, contract) * rate
+    paid = side * price * rate
     unit = run.funding_unit + paid
     error = run.error + 0.51e-8 / smallest + 1e-14 * (abs(paid) + abs(unit))
     exact = run.exact and run.stamps < MAX_STAMPS

@@ -14,13 +14,8 @@ SAME = 2e-15
 
 
 def half_even(x: float) -> int:
-    """Round to the nearest whole number, ties to even."""
-    low = math.floor(x)
-    rest = x - low
-    whole = int(low)
-    if rest > 0.5 or (rest == 0.5 and whole % 2 != 0):
-        return whole + 1
-    return whole
+    """Round to the nearest whole number, a tie to the even one."""
+    return round(x)
 
 
 def to_units(quote: float) -> int:

@@ -29,7 +29,7 @@ def is_safe(course: Course, leverage: int, mmr: float, stamps: Any, contract: Co
     entry = price_of(side * course.levels.entry, contract)
     paid = 0.0
     for i in range(course.last.stamps):
-        paid += abs(price_of(stamps[i, 0], contract) * stamps[i, 1])
+        paid += abs(stamps[i, 0] * stamps[i, 1])
     margin = entry / leverage * (1.0 - 1e-6) - paid * 1.001
     level = side * liquidation_price(side, entry, margin, mmr, 0.0)
     return course.mark_low > level * contract.tick_den / contract.tick_num + 10.0
@@ -51,8 +51,7 @@ def settle(
     if course.partial.row >= 0:
         part = course.partial
         for i in range(part.stamps):
-            mark = price_of(stamps[i, 0], contract)
-            net += funding_received(side, mark, quantity, stamps[i, 1])
+            net += funding_received(side, stamps[i, 0], quantity, stamps[i, 1])
         done = part.stamps
         amount = partial_qty(part.price, qty, fees.partial_fraction, contract)
         if amount > 0:
@@ -66,8 +65,7 @@ def settle(
                 return net, cost, part
             quantity = quantity_of(left, contract)
     for i in range(done, course.last.stamps):
-        mark = price_of(stamps[i, 0], contract)
-        net += funding_received(side, mark, quantity, stamps[i, 1])
+        net += funding_received(side, stamps[i, 0], quantity, stamps[i, 1])
     gross, fee = close_amounts(side, course.last.price * quantity, held, fees.taker)
     return net + gross - fee, cost, course.last
 

@@ -83,27 +83,51 @@ def plan_margin(funds: Funds, rules: SizeRules, atr_frac: float, sl_frac: float)
     return margin
 
 
-def capped_notional(
-    funds: Funds, rules: SizeRules, margin: float, leverage: int, sl_frac: float, round_trip: float
-) -> float:
-    """Largest notional the caps allow for a wished margin."""
-    cap = rules.max_position_margin * funds.equity
-    if cap < margin:
-        margin = cap
+class Caps(NamedTuple):
+    """What bounds every action of one exit strategy: ``margin`` of the plan, and the caps.
+
+    ``reason`` masks all of them unless 0; ``price`` in quote.
+    """
+
+    reason: int
+    sl_frac: float
+    margin: float
+    max_margin: float
+    max_notional: float
+    price: float
+
+
+def caps_of(
+    funds: Funds, rules: SizeRules, contract: Contract, ref_ticks: int, atr_frac: float,
+    round_trip: float, sl_atr: float,
+) -> Caps:  # fmt: skip
+    """Plan and caps of one exit strategy; ``ref_ticks`` is the close at the decision (unsigned)."""
+    if not is_valid_input(funds, ref_ticks, atr_frac, round_trip):
+        return Caps(INVALID_INPUT, 0.0, 0.0, 0.0, 0.0, 0.0)
+    sl_frac = sl_atr * atr_frac
+    if sl_frac < 3.0 * round_trip:
+        return Caps(STOP_INSIDE_COST, sl_frac, 0.0, 0.0, 0.0, 0.0)
+    margin = rules.max_position_margin * funds.equity
     cap = 0.95 * funds.free_margin
     if cap < margin:
         margin = cap
-    notional = margin * leverage
-    cap = rules.max_risk * funds.equity / (sl_frac + round_trip)
-    if cap < notional:
-        notional = cap
+    notional = rules.max_risk * funds.equity / (sl_frac + round_trip)
     cap = rules.max_gross * funds.equity - funds.gross_notional
     if cap < notional:
         notional = cap
     cap = (rules.max_total_risk * funds.equity - funds.total_risk) / sl_frac
     if cap < notional:
         notional = cap
-    return notional
+    price = ref_ticks * contract.tick_num / contract.tick_den
+    plan = plan_margin(funds, rules, atr_frac, sl_frac)
+    return Caps(OK, sl_frac, plan, margin, notional, price)
+
+
+def capped_notional(caps: Caps, wished: float, leverage: int) -> float:
+    """Largest notional the caps allow for a wished margin."""
+    margin = caps.max_margin if caps.max_margin < wished else wished
+    notional = margin * leverage
+    return caps.max_notional if caps.max_notional < notional else notional
 
 
 def is_valid_input(funds: Funds, ref_ticks: int, atr_frac: float, round_trip: float) -> bool:
@@ -115,40 +139,37 @@ def is_valid_input(funds: Funds, ref_ticks: int, atr_frac: float, round_trip: fl
 
 
 def size_order(
-    funds: Funds,
-    rules: SizeRules,
-    contract: Contract,
-    brackets: Any,
-    side: int,
-    ref_ticks: int,
-    atr_frac: float,
-    round_trip: float,
-    size: float,
-    leverage: int,
-    sl_atr: float,
-) -> Sized:
+    funds: Funds, rules: SizeRules, contract: Contract, brackets: Any, side: int, ref_ticks: int,
+    atr_frac: float, round_trip: float, size: float, leverage: int, sl_atr: float,
+) -> Sized:  # fmt: skip
     """Size one action: plan, chosen size and leverage, caps, exchange filters.
 
     ``ref_ticks`` is the close at the decision (unsigned). A masked action has quantity 0.
     """
-    if not is_valid_input(funds, ref_ticks, atr_frac, round_trip):
-        return Sized(0, 0.0, False, INVALID_INPUT)
-    sl_frac = sl_atr * atr_frac
-    if sl_frac < 3.0 * round_trip:
-        return Sized(0, 0.0, False, STOP_INSIDE_COST)
+    caps = caps_of(funds, rules, contract, ref_ticks, atr_frac, round_trip, sl_atr)
+    return size_within(caps, funds, rules, contract, brackets, side, size, leverage)
+
+
+def size_within(
+    caps: Caps, funds: Funds, rules: SizeRules, contract: Contract, brackets: Any, side: int,
+    size: float, leverage: int,
+) -> Sized:  # fmt: skip
+    """Size one action within the caps of its exit strategy."""
+    if caps.reason != OK:
+        return Sized(0, 0.0, False, caps.reason)
     if leverage > rules.max_leverage:
         return Sized(0, 0.0, False, LEVERAGE_TOO_HIGH)
-    wished = plan_margin(funds, rules, atr_frac, sl_frac) * size * funds.size_factor
+    wished = caps.margin * size * funds.size_factor
     tier = bracket_index(wished * leverage, brackets)
-    if liquidation_distance(side, float(leverage), brackets[tier, 1]) < rules.liq_buffer * sl_frac:
+    distance = liquidation_distance(side, float(leverage), brackets[tier, 1])
+    if distance < rules.liq_buffer * caps.sl_frac:
         return Sized(0, 0.0, False, LIQUIDATION_TOO_NEAR)
-    notional = capped_notional(funds, rules, wished, leverage, sl_frac, round_trip)
+    notional = capped_notional(caps, wished, leverage)
     clamped = notional < wished * leverage
-    price = ref_ticks * contract.tick_num / contract.tick_den
     steps = 0
     if notional > 0.0:
-        steps = floor_whole(notional / price * contract.step_den / contract.step_num)
-    held = price * (steps * contract.step_num / contract.step_den)
+        steps = floor_whole(notional / caps.price * contract.step_den / contract.step_num)
+    held = caps.price * (steps * contract.step_num / contract.step_den)
     floor = contract.min_notional
     if rules.min_order_quote > floor:
         floor = rules.min_order_quote
@@ -175,6 +196,9 @@ def size_ladder(
     reason_out: Any,
 ) -> None:
     """Size every action of a preset into the ``_out`` arrays; size 0 (skip) is allowed, 0 steps."""
+    near = caps_of(funds, rules, contract, ref_ticks, atr_frac, round_trip, stop_atr(0))
+    mid = caps_of(funds, rules, contract, ref_ticks, atr_frac, round_trip, stop_atr(1))
+    far = caps_of(funds, rules, contract, ref_ticks, atr_frac, round_trip, stop_atr(2))
     for i in range(sizes.shape[0]):
         if sizes[i] == 0.0:
             qty_out[i] = 0
@@ -182,19 +206,8 @@ def size_ladder(
             clamped_out[i] = False
             reason_out[i] = OK
             continue
-        sized = size_order(
-            funds,
-            rules,
-            contract,
-            brackets,
-            side,
-            ref_ticks,
-            atr_frac,
-            round_trip,
-            sizes[i],
-            leverages[i],
-            stop_atr(exits[i]),
-        )
+        caps = near if exits[i] == 0 else mid if exits[i] == 1 else far
+        sized = size_within(caps, funds, rules, contract, brackets, side, sizes[i], leverages[i])
         qty_out[i] = sized.qty_steps
         notional_out[i] = sized.notional
         clamped_out[i] = sized.clamped
