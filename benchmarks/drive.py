@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.data import EPISODE_BARS, SEED, Scene, drawn_tape, scene
 from envs.core.types import Int64Array
 from envs.kernel.pointer import address_of
-from envs.kernel.state import OPEN, RUNNING
+from envs.kernel.state import RUNNING
 from envs.vector import TradingVectorEnv
 
 WARM_STEPS = 24
@@ -132,7 +132,8 @@ def written_bytes(env: TradingVectorEnv) -> int:
 
 def _held_bars(env: TradingVectorEnv, first_ns: int) -> int:
     """Bars that the open positions have been held, the present one included."""
-    held = env.slots["status"] == OPEN
+    symbols = np.arange(env.market.n_symbols)
+    held = (env.accounts["held"][:, None] >> symbols) & 1 != 0
     entry = (env.slots["entry_ns"] - first_ns) // env.market.interval_ns
     rows = env.accounts["row"].astype(np.int64)[:, None]
     return int(np.where(held, rows - entry + 1, 0).sum())

@@ -127,7 +127,7 @@ def decide_row(
     equity = equity_of(acc)
     side = int(m.signals[t, s, SIDE])
     trip = trip_at(m, r, t, s)
-    spare = acc.cash - margin_units(slots, s)
+    spare = acc.cash - margin_units(acc, slots, s)
     contract = contract_at(m.contracts, s)
     size_ladder(
         funds_of(m, r, acc, slots, s, equity), r.size, contract, m.brackets[s], side,

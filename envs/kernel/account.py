@@ -26,7 +26,6 @@ from envs.core.rules.limits import (
 from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
 from envs.kernel.market import Rules, contract_at
-from envs.kernel.state import OPEN, PENDING
 
 NS_PER_HOUR = 3_600_000_000_000
 MAX_UNITS = 1 << 53
@@ -43,16 +42,22 @@ def levels_at(slot: Any, fees: Fees, contract: Contract) -> Levels:
     plan = template(wide(slot.exit), wide(slot.plan_regime))
     atr_ticks = slot.atr * (contract.tick_den / contract.tick_num)
     return Levels(
-        wide(slot.side), slot.entry, slot.entry - slot.stop0, slot.partial, slot.target,
-        plan.trail_r, fees.be_r, fees.trail_atr * atr_ticks, int(plan.time_h * NS_PER_HOUR),
-        slot.entry_ns, slot.stop0,
+        wide(slot.side), wide(slot.entry), wide(slot.entry) - wide(slot.stop0),
+        wide(slot.partial), wide(slot.target), plan.trail_r, fees.be_r,
+        fees.trail_atr * atr_ticks, int(plan.time_h * NS_PER_HOUR), slot.entry_ns,
+        wide(slot.stop0),
     )  # fmt: skip
 
 
 def guard_at(slot: Any) -> Guard:
     """Guard of an open position."""
     return Guard(
-        slot.stop, wide(slot.stop_kind), slot.peak, slot.trough, slot.partial_done, wide(slot.order)
+        wide(slot.stop),
+        wide(slot.stop_kind),
+        wide(slot.peak),
+        wide(slot.trough),
+        slot.partial_done,
+        wide(slot.order),
     )
 
 
@@ -76,12 +81,12 @@ def watch(slot: Any, fees: Fees) -> None:
     """
     plan = template(wide(slot.exit), wide(slot.plan_regime))
     first = fees.be_r if fees.be_r < plan.trail_r else plan.trail_r
-    high = slot.entry + first * (slot.entry - slot.stop0) - 0.5
+    high = slot.entry + first * (wide(slot.entry) - wide(slot.stop0)) - 0.5
     if slot.target < high:
         high = float(slot.target)
     if not slot.partial_done and slot.partial < high:
         high = float(slot.partial)
-    low = slot.stop if slot.stop > slot.liq else slot.liq
+    low = wide(slot.stop) if slot.stop > slot.liq else slot.liq
     if slot.order != 0:
         low = LARGEST
     slot.watch_low = min(max(low, -LARGEST), LARGEST)
@@ -129,13 +134,27 @@ def book_cash(acc: Any, units: int) -> None:
     acc.cash = cash
 
 
-def unrealised_total(slots: Any) -> float:
+def is_held(acc: Any, s: int) -> bool:
+    """Whether a symbol has a position."""
+    return ((acc.held >> s) & 1) != 0  # type: ignore[no-any-return]
+
+
+def is_waiting(acc: Any, s: int) -> bool:
+    """Whether a symbol has an entry that was sent and not filled."""
+    return ((acc.waiting >> s) & 1) != 0  # type: ignore[no-any-return]
+
+
+def is_busy(acc: Any, s: int) -> bool:
+    """Whether a symbol has either."""
+    return (((acc.held | acc.waiting) >> s) & 1) != 0  # type: ignore[no-any-return]
+
+
+def unrealised_total(acc: Any, slots: Any) -> float:
     """Sum of unrealised profit at the last marks, in symbol order."""
     total = 0.0
     for s in range(slots.shape[0]):
-        slot = slots[s]
-        if slot.status == OPEN:
-            total += profit_at(slot, slot.price)
+        if is_held(acc, s):
+            total += profit_at(slots[s], slots[s].price)
     return total
 
 
@@ -145,52 +164,55 @@ def profit_at(slot: Any, price: float) -> float:
     return profit
 
 
-def margin_units(slots: Any, without: int) -> int:
+def margin_units(acc: Any, slots: Any, without: int) -> int:
     """Isolated margin in use and reserved, leaving out one symbol."""
     used = 0
     for s in range(slots.shape[0]):
-        if s != without and slots[s].status != 0:
+        if s != without and is_busy(acc, s):
             used += slots[s].margin
     return used
 
 
-def gross_notional_quote(slots: Any, without: int) -> float:
+def gross_notional_quote(acc: Any, slots: Any, without: int) -> float:
     """Notional of positions at mark, then of pending entries, each in symbol order."""
     total = 0.0
     for s in range(slots.shape[0]):
-        if s != without and slots[s].status == OPEN:
+        if s != without and is_held(acc, s):
             total += slots[s].price * slots[s].quantity
-    for s in range(slots.shape[0]):
-        if s != without and slots[s].status == PENDING:
-            total += slots[s].funding_unit
+    if acc.waiting != 0:
+        for s in range(slots.shape[0]):
+            if s != without and is_waiting(acc, s):
+                total += slots[s].funding_unit
     return total
 
 
-def risk_quote(slots: Any, contracts: Any, without: int) -> float:
+def risk_quote(acc: Any, slots: Any, contracts: Any, without: int) -> float:
     """Plain sum of losses at the stops, in symbol order; a stop in profit counts 0."""
     total = 0.0
     for s in range(slots.shape[0]):
-        slot = slots[s]
-        if s != without and slot.status == OPEN and slot.entry > slot.stop:
-            total += price_of(slot.entry - slot.stop, contract_at(contracts, s)) * slot.quantity
-    for s in range(slots.shape[0]):
-        if s != without and slots[s].status == PENDING:
-            total += from_units(slots[s].cost)
+        if s != without and is_held(acc, s):
+            slot = slots[s]
+            away = wide(slot.entry) - wide(slot.stop)
+            if away > 0:
+                total += price_of(away, contract_at(contracts, s)) * slot.quantity
+    if acc.waiting != 0:
+        for s in range(slots.shape[0]):
+            if s != without and is_waiting(acc, s):
+                total += from_units(slots[s].cost)
     return total
 
 
 def spare_units(acc: Any, slots: Any, s: int) -> int:
     """Cash without this position's own results and the margin of the others."""
     cash: int = acc.cash
-    return cash - net_units(book_at(slots[s])) - margin_units(slots, s)
+    return cash - net_units(book_at(slots[s])) - margin_units(acc, slots, s)
 
 
-def count_status(slots: Any, status: int) -> int:
-    """Slots of one status."""
+def count_bits(bits: int, width: int) -> int:
+    """Set bits among the lowest ``width``."""
     n = 0
-    for s in range(slots.shape[0]):
-        if slots[s].status == status:
-            n += 1
+    for s in range(width):
+        n += (bits >> s) & 1
     return n
 
 
@@ -241,7 +263,7 @@ def trade_closed(acc: Any, r_net: float) -> None:
 def judged(acc: Any, equity: float, unrealised: float, flat: bool, now: int, r: Rules) -> Judged:
     """What an evaluation at this equity would say; nothing is written."""
     return judge(
-        Ladder(acc.day, acc.day_high, acc.peak),
+        Ladder(wide(acc.day), acc.day_high, acc.peak),
         Ess(wide(acc.state), wide(acc.level), acc.since_ns, acc.daily_day, wide(acc.trades)),
         equity,
         unrealised,
@@ -298,7 +320,7 @@ def freshen_drawdowns(acc: Any, unrealised: float) -> None:
     if acc.stale:
         wallet = from_units(acc.cash)
         dd = drawdowns(
-            Ladder(acc.day, acc.day_high, acc.peak), wallet + unrealised, unrealised, wallet
+            Ladder(wide(acc.day), acc.day_high, acc.peak), wallet + unrealised, unrealised, wallet
         )
         acc.daily_dd = dd.daily
         acc.open_dd = dd.open
@@ -308,4 +330,4 @@ def freshen_drawdowns(acc: Any, unrealised: float) -> None:
 
 def entry_notional(slot: Any, contract: Contract) -> float:
     """Notional at entry in quote, from the quantity first filled."""
-    return value_of(wide(slot.side) * slot.entry, slot.qty0, contract)
+    return value_of(wide(slot.side) * wide(slot.entry), slot.qty0, contract)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from envs.core.rules.booking import fund_book, net_units, price_of, quantity_of
-from envs.core.rules.columns import FUNDING, MARK_CLOSE, MARK_OPEN, OPEN, SLIP
+from envs.core.rules.columns import FUNDING, MARK_CLOSE, MARK_OPEN, SLIP, SLIP_NEXT
 from envs.core.rules.exits import stop_atr, template
 from envs.core.rules.fills import limit_fraction, limit_reached
 from envs.core.rules.lifecycle import open_position
@@ -20,10 +20,12 @@ from envs.core.rules.walk import RULE_DETAIL, RULE_PATH, step_vertex, vertex_ns
 from envs.kernel.account import (
     book_at,
     book_cash,
-    count_status,
     entry_notional,
     evaluate_calmly,
     guard_at,
+    is_busy,
+    is_held,
+    is_waiting,
     keep_book,
     keep_guard,
     levels_at,
@@ -42,7 +44,7 @@ from envs.kernel.closing import (
     settle_slot,
 )
 from envs.kernel.market import (
-    FITS,
+    KNOWN,
     STAMPED,
     TRADED,
     Market,
@@ -53,8 +55,6 @@ from envs.kernel.market import (
 )
 from envs.kernel.paths import choose_path, vertex_of
 from envs.kernel.quiet import pass_bar, see_bar, stays_quiet, unrealised_at
-from envs.kernel.state import OPEN as HELD
-from envs.kernel.state import PENDING
 
 
 def advance(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
@@ -66,7 +66,7 @@ def advance(m: Market, r: Rules, acc: Any, slots: Any, trades: Any) -> None:
         if not (open_bar(m, r, acc, slots, t) and pass_bar(m, r, acc, slots, t)):
             walk(m.address, acc, slots, trades, t)
         judge_close(m, r, acc, slots, trades, t)
-        acc.unrealised = unrealised_total(slots)
+        acc.unrealised = unrealised_total(acc, slots)
     evaluate(m, r, acc, slots, trades, acc.unrealised, m.close_ns[t], True)
     if from_units(acc.cash) + acc.unrealised <= r.ruin_quote:
         acc.ruined = True
@@ -80,26 +80,28 @@ def open_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
     """
     calm = r.intrabar != RULE_DETAIL or m.detail.shape[2] == 0
     for s in range(slots.shape[0]):
-        slot = slots[s]
-        if slot.status == 0:
+        if not is_busy(acc, s):
             continue
+        slot = slots[s]
         flags = m.glances[t, s].flags
         slot.active = (flags & TRADED) != 0
         slot.quiet = False
-        if slot.active and slot.status == HELD:
+        if slot.active and is_held(acc, s):
             if (flags & STAMPED) != 0:
                 settle_funding(m.address, acc, slot, t, s)
             slot.quiet = stays_quiet(m, slot, t, s)
             calm = calm and slot.quiet
+    if acc.waiting == 0:
+        return calm
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status != PENDING or not slot.active:
+        if not is_waiting(acc, s) or not slot.active:
             continue
         calm = calm and r.intrabar == RULE_PATH
         if not slot.market:
             slot.quiet = rests_untouched(m, slot, t, s)
         elif calm:
-            enter(m.address, acc, slot, s, wide(slot.side) * int(m.rows[t, s, OPEN]), t)
+            enter(m.address, acc, slot, s, wide(slot.side) * wide(m.glances[t, s].open), t)
             slot.quiet = stays_quiet(m, slot, t, s)
         calm = calm and slot.quiet
     return calm
@@ -111,8 +113,8 @@ def settle_funding(address: int, acc: Any, slot: Any, t: int, s: int) -> None:
     contract = contract_at(m.contracts, s)
     before = slot.funding
     book = fund_book(
-        wide(slot.side), slot.entry, book_at(slot), m.rows[t, s, MARK_OPEN], m.rows[t, s, FUNDING],
-        contract, tier_at(slot, m.brackets, s),
+        wide(slot.side), wide(slot.entry), book_at(slot), m.rows[t, s, MARK_OPEN],
+        m.rows[t, s, FUNDING], contract, tier_at(slot, m.brackets, s),
     )  # fmt: skip
     keep_book(slot, book, contract)
     watch(slot, r.fees)
@@ -123,7 +125,7 @@ def rests_untouched(m: Market, slot: Any, t: int, s: int) -> bool:
     """Whether the price of a bar stays away from a resting entry."""
     g = m.glances[t, s]
     low = wide(g.low) if slot.side > 0 else -wide(g.high)
-    return (g.flags & FITS) != 0 and not limit_reached(low, slot.entry)
+    return (g.flags & KNOWN) != 0 and not limit_reached(low, wide(slot.entry))
 
 
 def walk(address: int, acc: Any, slots: Any, trades: Any, t: int) -> None:
@@ -134,34 +136,34 @@ def walk(address: int, acc: Any, slots: Any, trades: Any, t: int) -> None:
         return
     open_ns = m.close_ns[t] - r.interval_ns
     for s in range(slots.shape[0]):
-        if slots[s].status != 0 and slots[s].active:
-            choose_path(m, r, slots[s], t, s, 0, False)
+        if is_busy(acc, s) and slots[s].active:
+            choose_path(m, r, acc, slots[s], t, s, 0, False)
     for index in range(4):
         now = vertex_ns(open_ns, r.interval_ns, 1, 0, index)
         for s in range(slots.shape[0]):
             slot = slots[s]
-            if slot.status != 0 and slot.active and not slot.quiet:
+            if is_busy(acc, s) and slot.active and not slot.quiet:
                 visit(address, acc, slots, trades, t, s, 0, False, index, index == 3, now)
-        if index < 3 and count_status(slots, HELD) > 0:
-            unrealised = unrealised_at(m, slots, t, index)
+        if index < 3 and acc.held != 0:
+            unrealised = unrealised_at(m, acc, slots, t, index)
             equity = from_units(acc.cash) + unrealised
             if not evaluate_calmly(acc, equity, unrealised, now, r):
-                catch_up(address, slots, t, index)
+                catch_up(address, acc, slots, t, index)
                 evaluate_fully(address, acc, slots, trades, unrealised, now, False)
                 walk_bar(address, acc, slots, trades, t, index + 1)
                 return
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status == HELD and slot.active and slot.quiet:
+        if is_held(acc, s) and slot.active and slot.quiet:
             see_bar(m, slot, t, s)
 
 
-def catch_up(address: int, slots: Any, t: int, index: int) -> None:
+def catch_up(address: int, acc: Any, slots: Any, t: int, index: int) -> None:
     """Bring quiet positions to a vertex, as a walk of every symbol would have done."""
     m = market_at(address)
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status == HELD and slot.active and slot.quiet:
+        if is_held(acc, s) and slot.active and slot.quiet:
             for i in range(index + 1):
                 to, mark = vertex_of(m, slot, t, s, 0, False, i)
                 see_price(slot, to)
@@ -176,25 +178,25 @@ def walk_bar(address: int, acc: Any, slots: Any, trades: Any, t: int, first: int
     m, r = market_at(address), rules_at(address)
     fine = r.intrabar == RULE_DETAIL and m.detail.shape[2] > 0
     for s in range(slots.shape[0]):
-        if slots[s].status != 0 and slots[s].active and not m.detail_ok[t, s]:
+        if is_busy(acc, s) and slots[s].active and not m.detail_ok[t, s]:
             fine = False
     parts = m.detail.shape[2] if fine else 1
     open_ns = m.close_ns[t] - r.interval_ns
     for part in range(parts):
         for s in range(slots.shape[0]):
-            if slots[s].status != 0 and slots[s].active and first == 0:
-                choose_path(m, r, slots[s], t, s, part, fine)
+            if is_busy(acc, s) and slots[s].active and first == 0:
+                choose_path(m, r, acc, slots[s], t, s, part, fine)
         for index in range(first, 4):
             now = vertex_ns(open_ns, r.interval_ns, parts, part, index)
             last = index == 3 and part == parts - 1
             for s in range(slots.shape[0]):
-                if slots[s].status != 0 and slots[s].active:
+                if is_busy(acc, s) and slots[s].active:
                     visit(address, acc, slots, trades, t, s, part, fine, index, last, now)
-            if not last and count_status(slots, HELD) > 0:
-                evaluate(m, r, acc, slots, trades, unrealised_total(slots), now, False)
+            if not last and acc.held != 0:
+                evaluate(m, r, acc, slots, trades, unrealised_total(acc, slots), now, False)
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status == HELD and slot.active:
+        if is_held(acc, s) and slot.active:
             slot.mark = m.rows[t, s, MARK_CLOSE]
             slot.price = m.glances[t, s].price3
 
@@ -210,12 +212,12 @@ def visit(
     to, mark_to = vertex_of(m, slot, t, s, part, fine, index)
     price, mark = to, mark_to
     if index > 0:
-        price = slot.last
+        price = wide(slot.last)
         mark = side * slot.mark
-    if slot.status == PENDING:
+    if is_waiting(acc, s):
         price, mark = try_entry(m, acc, slot, t, s, part, index, (price, to, mark, mark_to), now)
     see_mark(m, slot, s, to, mark_to)
-    if slot.status == HELD:
+    if is_held(acc, s):
         low = price if price < to else to
         high = price if price > to else to
         worst = mark if mark < mark_to else mark_to
@@ -245,8 +247,8 @@ def try_entry(
     if slot.market:
         if index == 0 and part == 0:
             enter(m.address, acc, slot, s, to, t)
-    elif limit_reached(to, slot.entry):
-        limit = slot.entry
+    elif limit_reached(to, wide(slot.entry)):
+        limit = wide(slot.entry)
         rest(m.address, acc, slot, s, now)
         if index > 0:
             mark = mark_at(mark, mark_to, limit_fraction(price, to, limit))
@@ -286,13 +288,13 @@ def enter(address: int, acc: Any, slot: Any, s: int, ref: int, t: int) -> None:
     """Fill a market entry at the open, a reference price in signed ticks."""
     m, r = market_at(address), rules_at(address)
     now = m.close_ns[t] - r.interval_ns
-    hold(m, r, acc, slot, s, ref, m.rows[t, s, SLIP], r.fees.taker, now)
+    hold(m, r, acc, slot, s, ref, m.rows[t - 1, s, SLIP_NEXT], r.fees.taker, now)
 
 
 def rest(address: int, acc: Any, slot: Any, s: int, now: int) -> None:
     """Fill a resting entry at its limit."""
     m, r = market_at(address), rules_at(address)
-    hold(m, r, acc, slot, s, slot.entry, 0.0, r.fees.maker, now)
+    hold(m, r, acc, slot, s, wide(slot.entry), 0.0, r.fees.maker, now)
 
 
 def hold(
@@ -311,7 +313,8 @@ def hold(
     slot.target = levels.target
     slot.entry_ns = now
     slot.qty0 = book.qty
-    slot.status = HELD
+    acc.held |= 1 << s
+    acc.waiting &= ~(1 << s)
     slot.quiet = False
     slot.tier = bracket_index(entry_notional(slot, contract), m.brackets[s])
     slot.quantity = quantity_of(book.qty, contract)

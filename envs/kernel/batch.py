@@ -9,7 +9,7 @@ import numpy as np
 from envs.core.errors import LedgerError
 from envs.core.types import BoolArray, Int64Array
 from envs.kernel.layout import MarketMemory
-from envs.kernel.pointer import address_of
+from envs.kernel.pointer import address_of, aligned_zeros
 from envs.kernel.state import SLOT, TRADE, TRUNCATED, account_dtype
 from envs.kernel.step import CALL, FROM_SIGNAL, SERIAL_BELOW, compiled_masks, compiled_step
 from envs.kernel.threads import PARALLEL_LOCK
@@ -33,9 +33,9 @@ class Batch:
     ) -> None:  # fmt: skip
         s = market.contracts.shape[0]
         self.market = market
-        self.accounts = np.zeros(n, dtype=account_dtype(max_stops_15m))
+        self.accounts = aligned_zeros((n,), account_dtype(max_stops_15m))
         self.accounts["phase"] = TRUNCATED
-        self.slots = np.zeros((n, s), dtype=SLOT)
+        self.slots = aligned_zeros((n, s), SLOT)
         self.trades = np.zeros((n, s if trades else 0), dtype=TRADE)
         self.observations = np.zeros((buffers, n, n_obs), dtype=np.float32)
         self.sides = np.full(n, FROM_SIGNAL, dtype=np.int64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from envs.core.rules.booking import Book, Fill, net_units, risk_units
-from envs.core.rules.columns import CLOSE, SLIP
+from envs.core.rules.columns import CLOSE, MARK_CLOSE, SLIP, VALID
 from envs.core.rules.exits import Stop, defensive_stop, time_is_up
 from envs.core.rules.lifecycle import close_at, excursions, with_order, with_stop
 from envs.core.rules.path import LIQUIDATION
@@ -14,10 +14,12 @@ from envs.core.rules.walk import END, TIME
 from envs.kernel.account import (
     book_at,
     book_cash,
-    count_status,
     entry_notional,
     evaluate_calmly,
     guard_at,
+    is_busy,
+    is_held,
+    is_waiting,
     judged,
     keep_book,
     keep_guard,
@@ -31,8 +33,6 @@ from envs.kernel.account import (
     wide,
 )
 from envs.kernel.market import Market, Rules, contract_at, market_at, rules_at
-from envs.kernel.state import OPEN as HELD
-from envs.kernel.state import PENDING
 
 EMERGENCY = 8
 LAPSED = -1
@@ -45,9 +45,9 @@ def judge_close(m: Market, r: Rules, acc: Any, slots: Any, trades: Any, t: int) 
     """Time exits at the close, and what becomes of entries that did not fill."""
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status == 0 or not slot.active:
+        if not is_busy(acc, s) or not slot.active:
             continue
-        if slot.status == HELD:
+        if is_held(acc, s):
             contract = contract_at(m.contracts, s)
             close = wide(slot.side) * int(m.rows[t, s, CLOSE])
             levels = levels_at(slot, r.fees, contract)
@@ -75,7 +75,7 @@ def evaluate_fully(
 ) -> None:
     """The exact judgement, and what a level just reached does."""
     equity = from_units(acc.cash) + unrealised
-    flat = count_status(slots, HELD) == 0
+    flat = acc.held == 0
     got = judged(acc, equity, unrealised, flat, now, rules_at(address))
     keep_judgement(acc, got)
     if got.raised >= 2:
@@ -88,11 +88,11 @@ def act_on_level(
     """Level 2 drops entries and pulls stops up; level 3 closes everything."""
     m, r = market_at(address), rules_at(address)
     for s in range(slots.shape[0]):
-        if slots[s].status == PENDING:
+        if is_waiting(acc, s):
             drop_entry(acc, slots[s], trades, s, REDUCED)
     for s in range(slots.shape[0]):
         slot = slots[s]
-        if slot.status != HELD:
+        if not is_held(acc, s):
             continue
         slot.quiet = False
         contract = contract_at(m.contracts, s)
@@ -100,16 +100,42 @@ def act_on_level(
             if at_close:
                 keep_guard(slot, with_order(guard_at(slot), EMERGENCY))
             else:
-                price = wide(slot.side) * slot.last
+                price = price_now(m, slot, wide(acc.row), s)
                 market_close(m, r, acc, slots, trades, s, EMERGENCY, price, now, False)
                 continue
         else:
             levels = levels_at(slot, r.fees, contract)
             atr_ticks = slot.atr * contract.tick_den / contract.tick_num
-            stop = Stop(slot.stop, wide(slot.stop_kind))
-            moved = defensive_stop(levels, stop, wide(slot.side) * slot.mark, atr_ticks)
+            stop = Stop(wide(slot.stop), wide(slot.stop_kind))
+            moved = defensive_stop(
+                levels,
+                stop,
+                wide(slot.side) * mark_now(m, slot, wide(acc.row), s, at_close),
+                atr_ticks,
+            )
             keep_guard(slot, with_stop(guard_at(slot), moved))
         watch(slot, r.fees)
+
+
+def price_now(m: Market, slot: Any, t: int, s: int) -> int:
+    """Last price in unsigned ticks inside a bar; a symbol without one stands at its last close."""
+    if slot.active:
+        return wide(slot.side) * wide(slot.last)
+    return int(m.rows[last_bar(m, t, s), s, CLOSE])
+
+
+def mark_now(m: Market, slot: Any, t: int, s: int, at_close: bool) -> float:
+    """Mark in unsigned ticks where the bar stands, likewise."""
+    if slot.active and not at_close:
+        return slot.mark  # type: ignore[no-any-return]
+    return m.rows[last_bar(m, t, s), s, MARK_CLOSE]  # type: ignore[no-any-return]
+
+
+def last_bar(m: Market, t: int, s: int) -> int:
+    """Row of a symbol's last bar at or before t."""
+    while m.rows[t, s, VALID] == 0.0:
+        t -= 1
+    return t
 
 
 def market_close(
@@ -147,9 +173,9 @@ def settle_slot(
 ) -> None:  # fmt: skip
     """Take a finished position off the books; its guard and book stand in the slot."""
     contract = contract_at(market_at(address).contracts, s)
-    risk = risk_units(slot.entry - slot.stop0, slot.qty0, contract)
+    risk = risk_units(wide(slot.entry) - wide(slot.stop0), slot.qty0, contract)
     r_net = net / risk if risk > 0 else 0.0
-    slot.status = 0
+    acc.held &= ~(1 << s)
     acc.busy -= 1
     trade_closed(acc, r_net)
     if acc.n_trades < trades.shape[0]:
@@ -173,8 +199,8 @@ def report(
     out.reason = 2 if fill.reason == 12 else fill.reason
     out.entry_ns = slot.entry_ns
     out.exit_ns = now
-    out.entry_ticks = side * slot.entry
-    out.stop0_ticks = side * slot.stop0
+    out.entry_ticks = side * wide(slot.entry)
+    out.stop0_ticks = side * wide(slot.stop0)
     out.qty_steps = slot.qty0
     out.notional_units = to_units(notional)
     out.margin_units = to_units(notional / slot.leverage)
@@ -184,7 +210,7 @@ def report(
     out.insurance_units = net - slot.gross + slot.fees - slot.funding
     out.slippage_units = slot.slippage
     out.net_units = net
-    out.risk_units = risk_units(slot.entry - slot.stop0, slot.qty0, contract)
+    out.risk_units = risk_units(wide(slot.entry) - wide(slot.stop0), slot.qty0, contract)
     out.equity_units = slot.equity_units
     out.r_net = r_net
     out.mae_frac = mae
@@ -204,7 +230,7 @@ def report_entry(out: Any, slot: Any, s: int) -> None:
 
 def drop_entry(acc: Any, slot: Any, trades: Any, s: int, reason: int) -> None:
     """Report an entry that never opened, and free its slot."""
-    slot.status = 0
+    acc.waiting &= ~(1 << s)
     acc.busy -= 1
     if acc.n_trades < trades.shape[0]:
         out = trades[acc.n_trades]
@@ -219,10 +245,10 @@ def finish(address: int, acc: Any, slots: Any, trades: Any) -> None:
     m, r = market_at(address), rules_at(address)
     t = acc.row
     for s in range(slots.shape[0]):
-        if slots[s].status == PENDING:
+        if is_waiting(acc, s):
             drop_entry(acc, slots[s], trades, s, ENDED)
     for s in range(slots.shape[0]):
-        if slots[s].status == HELD:
+        if is_held(acc, s):
             price = int(m.rows[t, s, CLOSE])
             market_close(m, r, acc, slots, trades, s, END, price, m.close_ns[t], True)
     acc.unrealised = 0.0

@@ -15,6 +15,7 @@ from envs.core.rules.state import confidence_bin, exposure_bin, performance_bin,
 from envs.kernel.account import (
     freshen_drawdowns,
     gross_notional_quote,
+    is_busy,
     margin_units,
     risk_quote,
     wide,
@@ -31,7 +32,7 @@ from envs.kernel.market import (
     market_at,
     rules_at,
 )
-from envs.kernel.state import PENDING, RUNNING, TERMINATED, TRUNCATED
+from envs.kernel.state import RUNNING, TERMINATED, TRUNCATED
 
 SKIPPED = 1
 MASKED = 2
@@ -41,7 +42,7 @@ NO_ACTION = 3
 
 def is_blocked(m: Market, r: Rules, acc: Any, slots: Any, s: int) -> bool:
     """Whether a candidate cannot be executed now: position, gate, count, cooldown, end."""
-    if slots[s].status != 0:
+    if is_busy(acc, s):
         return True
     if acc.state != 0 and acc.state != RECOVERING:
         return True
@@ -50,9 +51,11 @@ def is_blocked(m: Market, r: Rules, acc: Any, slots: Any, s: int) -> bool:
         limit = min(r.recovering_positions, limit)
     if acc.busy >= limit:
         return True
-    last = slots[s].entry_ns
-    if last > 0 and m.close_ns[acc.row] - last < r.cooldown_ns:
-        return True
+    # A market entry fills at an open: at the next close a whole bar has passed since.
+    if r.post_only or r.cooldown_ns > r.interval_ns:
+        last = slots[s].entry_ns
+        if last > 0 and m.close_ns[acc.row] - last < r.cooldown_ns:
+            return True
     return bool(acc.row >= acc.last_row)
 
 
@@ -99,9 +102,9 @@ def funds_of(m: Market, r: Rules, acc: Any, slots: Any, s: int, equity: float) -
     factor = r.stops.recovery_size if acc.state == RECOVERING else 1.0
     return Funds(
         equity,
-        from_units(acc.cash - margin_units(slots, s)),
-        gross_notional_quote(slots, s),
-        risk_quote(slots, m.contracts, s),
+        from_units(acc.cash - margin_units(acc, slots, s)),
+        gross_notional_quote(acc, slots, s),
+        risk_quote(acc, slots, m.contracts, s),
         factor,
     )
 
@@ -152,7 +155,7 @@ def send(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int, qty:
     notional = price * (qty * contract.step_num / contract.step_den)
     slot = slots[s]
     slot.equity_units = to_units(equity_of(acc))
-    slot.status = PENDING
+    acc.waiting |= 1 << s
     slot.side = side
     slot.exit = exit_
     slot.leverage = int(m.actions[action, 1])
@@ -172,7 +175,7 @@ def send(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int, qty:
 def state_of(m: Market, acc: Any, slots: Any, equity: float) -> int:
     """Index 0..299 of the present decision's state."""
     s = wide(acc.decision)
-    used = from_units(margin_units(slots, s))
+    used = from_units(margin_units(acc, slots, s))
     signal = m.signals[acc.row, s]
     return state_index(
         int(signal[REGIME]),
@@ -191,7 +194,6 @@ def signal_side(m: Market, acc: Any) -> int:
 def start(m: Market, r: Rules, acc: Any, slots: Any, row: int, last_row: int, allowed: int) -> None:
     """Begin an episode at a row."""
     for s in range(slots.shape[0]):
-        slots[s].status = 0
         slots[s].entry_ns = 0
     acc.cash = r.start_units
     acc.row = row
@@ -218,6 +220,8 @@ def start(m: Market, r: Rules, acc: Any, slots: Any, row: int, last_row: int, al
     acc.level = 0
     acc.phase = RUNNING
     acc.busy = 0
+    acc.held = 0
+    acc.waiting = 0
     acc.ruined = False
     acc.overflow = False
     acc.stale = False

@@ -31,8 +31,8 @@ from envs.kernel.market import (
     CONFIDENCE,
     DOWN,
     EV,
-    FITS,
     GLANCE,
+    KNOWN,
     N_SIGNALS,
     REGIME,
     SCORE,
@@ -43,11 +43,11 @@ from envs.kernel.market import (
     VALID_VOTES,
     WORLD,
 )
-from envs.kernel.pointer import address_of
+from envs.kernel.pointer import address_of, aligned_zeros
+from envs.kernel.state import LARGEST_TICKS
 from envs.observe import BOUND
 
 MAX_SYMBOLS = 63
-MAX_SMALL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,18 @@ def lay_out(
             name alone.
 
     Raises:
-        FixInput: More symbols than an environment can address.
+        FixInput: More symbols than an environment can address, or prices of too many ticks.
     """
     market = data.market
     s = candidates.shape[1]
     if s > MAX_SYMBOLS:
         raise FixInput(f"{s} symbols: a compiled environment holds at most {MAX_SYMBOLS}")
+    most = float(np.max(data.rows[:, :, HIGH], initial=0.0))
+    if most >= LARGEST_TICKS:
+        raise FixInput(
+            f"a price of {most:.0f} ticks does not fit a compiled environment, which holds prices "
+            f"below {LARGEST_TICKS} ticks: use a coarser tick"
+        )
     arrays = _rule_arrays(data, preset)
     arrays.update(
         glances=_glances(data.rows, arrays["contracts"]),
@@ -182,7 +188,7 @@ def _world(arrays: dict[str, Any], constants: Float64Array) -> Any:
 
 def _glances(rows: Float64Array, contracts: Float64Array) -> Any:
     """What a bar that leaves a position alone is judged by, see ``GLANCE``."""
-    out = np.zeros(rows.shape[:2], dtype=GLANCE)
+    out = aligned_zeros(rows.shape[:2], GLANCE)
     last = rows[:, :, [OPEN, HIGH, LOW, CLOSE]]
     mark = rows[:, :, [MARK_OPEN, MARK_HIGH, MARK_LOW, MARK_CLOSE]]
     up = last[:, :, 3] >= last[:, :, 0]
@@ -197,13 +203,12 @@ def _glances(rows: Float64Array, contracts: Float64Array) -> Any:
     least = np.minimum(last[:, :, 2], np.floor(mark.min(axis=2)))
     most = np.maximum(last[:, :, 1], np.ceil(mark.max(axis=2)))
     traded = rows[:, :, VALID] != 0.0
-    fits = np.isfinite(most) & (np.abs(most) <= MAX_SMALL) & (np.abs(least) <= MAX_SMALL)
-    small = (least, most, last[:, :, 2], last[:, :, 1], last[:, :, 3])
-    for name, ticks in zip(("least", "most", "low", "high", "close"), small, strict=True):
-        out[name] = np.where(fits, ticks, 0.0)
-    out["mark"] = mark[:, :, 3]
+    known = np.isfinite(most) & np.isfinite(least)
+    small = (least, most, last[:, :, 2], last[:, :, 1], last[:, :, 3], last[:, :, 0])
+    for name, ticks in zip(("least", "most", "low", "high", "close", "open"), small, strict=True):
+        out[name] = np.where(known, np.clip(ticks, -LARGEST_TICKS, LARGEST_TICKS), 0.0)
     flags = np.where(traded, TRADED, 0) | np.where(rows[:, :, STAMP] != 0.0, STAMPED, 0)
-    out["flags"] = flags | np.where(fits, FITS, 0)
+    out["flags"] = flags | np.where(known, KNOWN, 0)
     return out
 
 

@@ -19,19 +19,19 @@ N_SIGNALS = 8
 N_SERIES = len(Series._fields)
 N_CONSTANTS = 40
 
-TRADED, STAMPED, FITS = 1, 2, 4
-"""Flags of a glance: the bar exists, a funding stamp falls on its open, its ticks fit 32 bits."""
+TRADED, STAMPED, KNOWN = 1, 2, 4
+"""Flags of a glance: the bar exists, a funding stamp falls on its open, its marks are known."""
 
 GLANCE = np.dtype(
     [
         ("price0", "f8"), ("price1", "f8"), ("price2", "f8"), ("price3", "f8"),
         ("least", "i4"), ("most", "i4"), ("low", "i4"), ("high", "i4"), ("close", "i4"),
-        ("flags", "i4"), ("mark", "f8"),
-    ]
+        ("flags", "i4"), ("open", "i4"), ("spare", "i4"),
+    ],
+    align=True,
 )  # fmt: skip
 """One cache line a (bar, symbol): mark in quote at the path's vertices; ``least`` and ``most`` of
-last and mark price, low, high and close of the last price, all in unsigned ticks; the closing mark
-in ticks."""
+last and mark price, low, high, close and open of the last price, all in unsigned ticks."""
 
 ARRAYS = (
     "rows", "glances", "close_ns", "signals", "features", "queue", "next_row", "contracts",

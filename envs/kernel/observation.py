@@ -7,10 +7,9 @@ from typing import Any
 
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import N_CONFIDENCE, N_EXPOSURE, N_PERFORMANCE, N_REGIMES, decode_state
-from envs.kernel.account import count_status, gross_notional_quote, margin_units, wide
+from envs.kernel.account import count_bits, gross_notional_quote, margin_units, wide
 from envs.kernel.decisions import equity_of, signal_side, state_of, trip_at
 from envs.kernel.market import CONFIDENCE, DOWN, EV, SCORE, UP, VALID_VOTES, market_at, rules_at
-from envs.kernel.state import OPEN
 
 N_ONE_HOT = N_REGIMES + N_CONFIDENCE + N_EXPOSURE + N_PERFORMANCE
 N_SIGNAL = 7
@@ -64,9 +63,9 @@ def observe_into(address: int, acc: Any, slots: Any, out: Any) -> int:
     safe = equity if equity > floor else floor
     at += N_SIGNAL
     out[at] = clipped(math.log(safe / start))
-    out[at + 1] = clipped(from_units(margin_units(slots, -1)) / safe)
-    out[at + 2] = clipped(gross_notional_quote(slots, -1) / safe)
-    out[at + 3] = clipped(count_status(slots, OPEN) / r.max_positions)
+    out[at + 1] = clipped(from_units(margin_units(acc, slots, -1)) / safe)
+    out[at + 2] = clipped(gross_notional_quote(acc, slots, -1) / safe)
+    out[at + 3] = clipped(count_bits(acc.held, slots.shape[0]) / r.max_positions)
     out[at + 4] = clipped(acc.daily_dd)
     out[at + 5] = clipped(acc.total_dd)
     out[at + 6] = 1.0 if acc.state == 0 or acc.state == 3 else 0.0

@@ -15,9 +15,8 @@ from envs.core.rules.columns import (
     OPEN,
 )
 from envs.core.rules.walk import adverse_first, bar_in_reach, basis_at, signed_vertex
-from envs.kernel.account import wide
+from envs.kernel.account import is_held, wide
 from envs.kernel.market import Market, Rules
-from envs.kernel.state import OPEN as HELD
 
 
 def piece_of(m: Market, t: int, s: int, part: int, fine: bool) -> tuple[float, float, float, float]:
@@ -31,17 +30,19 @@ def piece_of(m: Market, t: int, s: int, part: int, fine: bool) -> tuple[float, f
     )  # fmt: skip
 
 
-def choose_path(m: Market, r: Rules, slot: Any, t: int, s: int, part: int, fine: bool) -> None:
+def choose_path(
+    m: Market, r: Rules, acc: Any, slot: Any, t: int, s: int, part: int, fine: bool
+) -> None:
     """Whether the slot meets its adverse extreme first."""
     o, h, low, c = piece_of(m, t, s, part, fine)
-    side = wide(slot.side) if slot.status != 0 else 1
+    side = wide(slot.side)
     in_reach = True
-    if slot.status == HELD:
+    if is_held(acc, s):
         high_mark, low_mark = m.rows[t, s, MARK_HIGH], m.rows[t, s, MARK_LOW]
         if side > 0:
-            in_reach = bar_in_reach(slot.stop, slot.liq, low, h, low_mark, high_mark)
+            in_reach = bar_in_reach(wide(slot.stop), slot.liq, low, h, low_mark, high_mark)
         else:
-            in_reach = bar_in_reach(slot.stop, slot.liq, -h, -low, -high_mark, -low_mark)
+            in_reach = bar_in_reach(wide(slot.stop), slot.liq, -h, -low, -high_mark, -low_mark)
     slot.adverse = adverse_first(side, o, c, r.intrabar, in_reach)
 
 

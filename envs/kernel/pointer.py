@@ -74,6 +74,15 @@ prefetch: Any = intrinsic(_prefetch)
 CACHE_LINE = 64
 
 
+def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Zeros that begin on a cache line."""
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape)) * kind.itemsize
+    room = np.zeros(size + CACHE_LINE, dtype=np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + size].view(kind).reshape(shape)
+
+
 def address_of(array: np.ndarray[Any, Any]) -> int:
     """Address of a contiguous array's first element."""
     if not array.flags.c_contiguous:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.core.rules.columns import HIGH, LOW, MARK_CLOSE, MARK_HIGH, MARK_LOW, MARK_OPEN, SLIP
+from envs.core.rules.columns import MARK_CLOSE, MARK_HIGH, MARK_LOW, MARK_OPEN, SLIP
 from envs.core.rules.limits import ARMED, NS_PER_DAY, is_calm
 from envs.core.rules.rounding import from_units
 from envs.core.rules.variant import move_changes_nothing
-from envs.kernel.account import few_stops, guard_at, levels_at, profit_at, see_price, wide
-from envs.kernel.market import FITS, Market, Rules, contract_at, market_at, rules_at
-from envs.kernel.state import OPEN as HELD
+from envs.kernel.account import few_stops, guard_at, is_held, levels_at, profit_at, see_price, wide
+from envs.kernel.market import KNOWN, Market, Rules, contract_at, market_at, rules_at
 
 
 def stays_quiet(m: Market, slot: Any, t: int, s: int) -> bool:
@@ -20,7 +19,7 @@ def stays_quiet(m: Market, slot: Any, t: int, s: int) -> bool:
         low, high = g.least, g.high
     else:
         low, high = -g.most, -g.low
-    if (g.flags & FITS) == 0:
+    if (g.flags & KNOWN) == 0:
         return False
     if low > slot.watch_low and high < slot.watch_high:
         return True
@@ -32,17 +31,22 @@ def look_again(address: int, slot: Any, t: int, s: int) -> bool:
     if slot.order != 0:
         return False
     m, r = market_at(address), rules_at(address)
-    row = m.rows[t, s]
+    g, row = m.glances[t, s], m.rows[t, s]
     if slot.side > 0:
-        low, high = int(row[LOW]), int(row[HIGH])
-        mark_low = min(row[MARK_LOW], row[MARK_OPEN], row[MARK_CLOSE])
+        least, low, high = wide(g.least), wide(g.low), wide(g.high)
     else:
-        low, high = -int(row[HIGH]), -int(row[LOW])
-        mark_low = min(-row[MARK_HIGH], -row[MARK_OPEN], -row[MARK_CLOSE])
-    if low <= slot.stop or mark_low <= slot.liq or high >= slot.target:
+        least, low, high = -wide(g.most), -wide(g.high), -wide(g.low)
+    if low <= slot.stop or high >= slot.target:
         return False
     if not slot.partial_done and high >= slot.partial:
         return False
+    if least <= slot.liq:
+        if slot.side > 0:
+            mark_low = min(row[MARK_LOW], row[MARK_OPEN], row[MARK_CLOSE])
+        else:
+            mark_low = min(-row[MARK_HIGH], -row[MARK_OPEN], -row[MARK_CLOSE])
+        if mark_low <= slot.liq:
+            return False
     contract = contract_at(m.contracts, s)
     return move_changes_nothing(
         levels_at(slot, r.fees, contract), guard_at(slot), high, row[SLIP], slot.funding_unit,
@@ -60,9 +64,9 @@ def pass_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
         return False
     first, second, third = 0.0, 0.0, 0.0
     for s in range(slots.shape[0]):
-        slot = slots[s]
-        if slot.status != HELD:
+        if not is_held(acc, s):
             continue
+        slot = slots[s]
         if slot.active:
             g = m.glances[t, s]
             first += profit_at(slot, g.price0)
@@ -86,35 +90,32 @@ def pass_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
     acc.day = day
     acc.peak = peak
     for s in range(slots.shape[0]):
-        if slots[s].active and slots[s].status == HELD:
+        if is_held(acc, s) and slots[s].active:
             see_bar(m, slots[s], t, s)
     return True
 
 
 def see_bar(m: Market, slot: Any, t: int, s: int) -> None:
-    """Extremes, last price and mark of a quiet bar."""
+    """Extremes and mark of a quiet bar."""
     g = m.glances[t, s]
     if slot.side > 0:
         see_price(slot, wide(g.low))
         see_price(slot, wide(g.high))
-        slot.last = wide(g.close)
     else:
         see_price(slot, -wide(g.high))
         see_price(slot, -wide(g.low))
-        slot.last = -wide(g.close)
     slot.price = g.price3
-    slot.mark = g.mark
 
 
-def unrealised_at(m: Market, slots: Any, t: int, index: int) -> float:
+def unrealised_at(m: Market, acc: Any, slots: Any, t: int, index: int) -> float:
     """Unrealised total at one of a bar's first three vertices, in symbol order.
 
     Quiet positions at the glance's mark, the others at the mark they were walked to.
     """
     total = 0.0
     for s in range(slots.shape[0]):
-        slot = slots[s]
-        if slot.status == HELD:
+        if is_held(acc, s):
+            slot = slots[s]
             price = slot.price
             if slot.quiet and slot.active:
                 g = m.glances[t, s]

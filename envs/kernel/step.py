@@ -31,6 +31,7 @@ GLANCE_BYTES = GLANCE.itemsize
 ROW_BYTES = WIDTH * 8
 SIGNAL_BYTES = N_SIGNALS * 8
 BARS_AHEAD = 4
+HOT_ACCOUNT = 152
 
 SIZES = ("world", "n_envs", "n_chosen", "n_obs", "n_trades", "account_bytes")
 COLUMNS = (
@@ -104,8 +105,10 @@ def fetch_ahead(call: int, accounts: Any, k: int) -> None:
     w = array_at(c.world, 1, WORLD)[0]
     if k + 2 < c.n_chosen:
         e = chosen[k + 2]
-        fetch(c.accounts + e * c.account_bytes, c.account_bytes)
-        fetch(c.slots + e * w.n_symbols * SLOT_BYTES, w.n_symbols * SLOT_BYTES)
+        fetch(c.accounts + e * c.account_bytes, HOT_ACCOUNT)
+        for s in range(w.n_symbols):
+            prefetch(c.slots + (e * w.n_symbols + s) * SLOT_BYTES)
+        fetch(c.obs + e * c.n_obs * 4, c.n_obs * 4)
     if k + 1 < c.n_chosen:
         acc = accounts[chosen[k + 1]]
         t = wide(acc.row)
