@@ -68,7 +68,7 @@ def prepare(market: MarketData, settings: CoreSettings) -> MarketSeries:
 
 def packed_rows(market: MarketData, series: list[Series], slips: list[list[float]]) -> Float64Array:
     """Pack a market as (T, S, WIDTH) rows, the columns of ``rules.columns``."""
-    out = np.zeros((market.n_bars, market.n_symbols, columns.WIDTH), dtype=np.float64)
+    out = np.full((market.n_bars, market.n_symbols, columns.WIDTH), 0.0)
     for s, one in enumerate(series):
         out[:, s, columns.OPEN : columns.CLOSE + 1] = one.ohlc
         out[:, s, columns.MARK_OPEN : columns.MARK_CLOSE + 1] = one.mark

@@ -13,7 +13,7 @@ from envs.core.account import Account
 from envs.core.events import EntryKind
 from envs.core.gate import Gate
 from envs.core.position import PendingEntry, Position
-from envs.core.rules.booking import fund_book, net_units
+from envs.core.rules.booking import fund_book, net_units, price_of
 from envs.core.rules.exits import Stop, defensive_stop, time_is_up
 from envs.core.rules.fills import limit_fraction, limit_reached
 from envs.core.rules.lifecycle import close_at, open_position, with_order, with_stop
@@ -151,7 +151,7 @@ class World:
                 p.levels.side,
                 p.levels.entry,
                 p.book,
-                self.data.marks[s][t][0],
+                price_of(self.data.marks[s][t][0], self.data.contracts[s]),
                 float(series.funding[t]),
                 self.data.contracts[s],
                 p.tier,

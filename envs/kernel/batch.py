@@ -37,7 +37,7 @@ class Batch:
         self.accounts["phase"] = TRUNCATED
         self.slots = aligned_zeros((n, s), SLOT)
         self.trades = np.zeros((n, s if trades else 0), dtype=TRADE)
-        self.observations = np.zeros((buffers, n, n_obs), dtype=np.float32)
+        self.observations = aligned_zeros((buffers, n, n_obs), np.float32)
         self.sides = np.full(n, FROM_SIGNAL, dtype=np.int64)
         self.actions, self.first, self.last, self.allowed, self.states = (
             np.zeros(n, dtype=np.int64) for _ in range(5)

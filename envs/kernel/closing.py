@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from envs.core.rules.booking import Book, Fill, net_units, risk_units
-from envs.core.rules.columns import CLOSE, MARK_CLOSE, SLIP, VALID
+from envs.core.rules.columns import CLOSE, MARK_CLOSE, VALID
 from envs.core.rules.exits import Stop, defensive_stop, time_is_up
 from envs.core.rules.lifecycle import close_at, excursions, with_order, with_stop
 from envs.core.rules.path import LIQUIDATION
@@ -148,7 +148,7 @@ def market_close(
     before = book_at(slot)
     guard, book, fill = close_at(
         levels_at(slot, r.fees, contract), guard_at(slot), before, reason, wide(slot.side) * price,
-        m.rows[acc.row, s, SLIP], spare_units(acc, slots, s), r.fees, contract,
+        m.glances[s, acc.row].slip, spare_units(acc, slots, s), r.fees, contract,
         tier_at(slot, m.brackets, s),
     )  # fmt: skip
     keep_guard(slot, guard)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.core.rules.columns import ATR, ATR_FRAC, CLOSE, SLIP_NEXT
-from envs.core.rules.columns import REGIME as RUN_REGIME
 from envs.core.rules.costs import round_trip_frac
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.limits import NS_PER_DAY, RECOVERING
@@ -23,9 +21,14 @@ from envs.kernel.account import (
 from envs.kernel.bars import advance
 from envs.kernel.closing import finish
 from envs.kernel.market import (
+    ATR,
+    ATR_FRAC,
+    CLOSE,
     CONFIDENCE,
     REGIME,
+    RUN_REGIME,
     SIDE,
+    SLIP_NEXT,
     Market,
     Rules,
     contract_at,
@@ -117,7 +120,7 @@ def equity_of(acc: Any) -> float:
 def size_action(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int) -> Sized:
     """Size one action of the present decision."""
     s = wide(acc.decision)
-    row = m.rows[acc.row, s]
+    row = m.signals[acc.row, s]
     return size_order(
         funds_of(m, r, acc, slots, s, equity_of(acc)), r.size, contract_at(m.contracts, s),
         m.brackets[s], side, int(row[CLOSE]), row[ATR_FRAC], trip_at(m, r, acc.row, s),
@@ -127,7 +130,7 @@ def size_action(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: in
 
 def trip_at(m: Market, r: Rules, row: int, s: int) -> float:
     """Round-trip cost of the entry style at the close of a row."""
-    return round_trip_frac(r.post_only, r.fees.maker, r.fees.taker, m.rows[row, s, SLIP_NEXT])
+    return round_trip_frac(r.post_only, r.fees.maker, r.fees.taker, m.signals[row, s, SLIP_NEXT])
 
 
 def take(address: int, acc: Any, slots: Any, side: int, action: int) -> None:
@@ -147,7 +150,7 @@ def take(address: int, acc: Any, slots: Any, side: int, action: int) -> None:
 def send(m: Market, r: Rules, acc: Any, slots: Any, side: int, action: int, qty: int) -> None:
     """Place an entry decided at this close, reserving margin and risk."""
     s = int(acc.decision)
-    row = m.rows[acc.row, s]
+    row = m.signals[acc.row, s]
     contract = contract_at(m.contracts, s)
     close = int(row[CLOSE])
     exit_ = int(m.actions[action, 2])

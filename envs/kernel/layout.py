@@ -11,23 +11,15 @@ from envs.core.actions import ActionPreset
 from envs.core.decide import PresetArrays
 from envs.core.errors import FixInput
 from envs.core.gate import RECOVERING_POSITIONS, STOP_WINDOW_NS, stop_limits
-from envs.core.rules.columns import (
-    CLOSE,
-    HIGH,
-    LOW,
-    MARK_CLOSE,
-    MARK_HIGH,
-    MARK_LOW,
-    MARK_OPEN,
-    OPEN,
-    STAMP,
-    VALID,
-)
+from envs.core.rules import columns
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
 from envs.core.types import BoolArray, EntryStyle, Float64Array, Int64Array
 from envs.kernel.market import (
+    ATR,
+    ATR_FRAC,
+    CLOSE,
     CONFIDENCE,
     DOWN,
     EV,
@@ -35,8 +27,10 @@ from envs.kernel.market import (
     KNOWN,
     N_SIGNALS,
     REGIME,
+    RUN_REGIME,
     SCORE,
     SIDE,
+    SLIP_NEXT,
     STAMPED,
     TRADED,
     UP,
@@ -54,8 +48,8 @@ MAX_SYMBOLS = 63
 class MarketMemory:
     """A market's arrays and ``address``, where compiled code finds them; never written again.
 
-    ``rows`` (T, S, 16) see ``rules.columns``; ``glances`` (T, S) of ``GLANCE``; ``signals``
-    (T, S, 8); ``features`` (T, S, F) float32, clipped; ``queue`` (T, S) candidate symbols in the
+    ``rows`` (T, S, 16) see ``rules.columns``; ``glances`` (S, T) of ``GLANCE``; ``signals``
+    (T, S, 16); ``features`` (T, S, F) float32, clipped; ``queue`` (T, S) candidate symbols in the
     order of decision, -1 behind them; ``next_row`` (T + 1,) first row at or after with a candidate
     (T: none); ``contracts`` (S, 5); ``brackets`` (S, K, 3) padded with their last row; ``detail``
     (T, S, K, 4) with K = 0 without finer bars; ``actions`` (A, 3) size, leverage, exit; ``axes``
@@ -122,7 +116,7 @@ def lay_out(
     s = candidates.shape[1]
     if s > MAX_SYMBOLS:
         raise FixInput(f"{s} symbols: a compiled environment holds at most {MAX_SYMBOLS}")
-    most = float(np.max(data.rows[:, :, HIGH], initial=0.0))
+    most = float(np.max(data.rows[:, :, columns.HIGH], initial=0.0))
     if most >= LARGEST_TICKS:
         raise FixInput(
             f"a price of {most:.0f} ticks does not fit a compiled environment, which holds prices "
@@ -132,7 +126,7 @@ def lay_out(
     arrays.update(
         glances=_glances(data.rows, arrays["contracts"]),
         signals=_signals(data, tape, votes),
-        features=np.clip(market.features_f32, -BOUND, BOUND).astype(np.float32),
+        features=_features(market.features_f32),
         queue=_queue(candidates, tape.confidence if by_confidence else np.zeros(candidates.shape)),
         next_row=_next_rows(candidates),
     )
@@ -188,9 +182,10 @@ def _world(arrays: dict[str, Any], constants: Float64Array) -> Any:
 
 def _glances(rows: Float64Array, contracts: Float64Array) -> Any:
     """What a bar that leaves a position alone is judged by, see ``GLANCE``."""
-    out = aligned_zeros(rows.shape[:2], GLANCE)
-    last = rows[:, :, [OPEN, HIGH, LOW, CLOSE]]
-    mark = rows[:, :, [MARK_OPEN, MARK_HIGH, MARK_LOW, MARK_CLOSE]]
+    n, width = rows.shape[:2]
+    out = aligned_zeros((width, n), GLANCE).T
+    last = rows[:, :, [columns.OPEN, columns.HIGH, columns.LOW, columns.CLOSE]]
+    mark = rows[:, :, [columns.MARK_OPEN, columns.MARK_HIGH, columns.MARK_LOW, columns.MARK_CLOSE]]
     up = last[:, :, 3] >= last[:, :, 0]
     order = (
         mark[:, :, 0],
@@ -198,35 +193,50 @@ def _glances(rows: Float64Array, contracts: Float64Array) -> Any:
         np.where(up, mark[:, :, 1], mark[:, :, 2]),
         mark[:, :, 3],
     )
-    for name, vertex in zip(("price0", "price1", "price2", "price3"), order, strict=True):
-        out[name] = vertex * contracts[:, 0] / contracts[:, 1]
+    for k, vertex in enumerate(order):
+        out[f"mark{k}"] = vertex
+        out[f"price{k}"] = vertex * contracts[:, 0] / contracts[:, 1]
+    out["slip"], out["funding"] = rows[:, :, columns.SLIP], rows[:, :, columns.FUNDING]
     least = np.minimum(last[:, :, 2], np.floor(mark.min(axis=2)))
     most = np.maximum(last[:, :, 1], np.ceil(mark.max(axis=2)))
-    traded = rows[:, :, VALID] != 0.0
+    traded = rows[:, :, columns.VALID] != 0.0
     known = np.isfinite(most) & np.isfinite(least)
     small = (least, most, last[:, :, 2], last[:, :, 1], last[:, :, 3], last[:, :, 0])
     for name, ticks in zip(("least", "most", "low", "high", "close", "open"), small, strict=True):
         out[name] = np.where(known, np.clip(ticks, -LARGEST_TICKS, LARGEST_TICKS), 0.0)
-    flags = np.where(traded, TRADED, 0) | np.where(rows[:, :, STAMP] != 0.0, STAMPED, 0)
+    flags = np.where(traded, TRADED, 0) | np.where(rows[:, :, columns.STAMP] != 0.0, STAMPED, 0)
     out["flags"] = flags | np.where(known, KNOWN, 0)
-    return out
+    turned: Any = out.T
+    return turned
 
 
 def _signals(data: MarketSeries, tape: SignalTape, votes: VoteTable | None) -> Float64Array:
     market = data.market
-    out = np.zeros((market.n_bars, market.n_symbols, 8), dtype=np.float64)
+    shape = (market.n_bars, market.n_symbols, N_SIGNALS)
+    out: Float64Array = aligned_zeros(shape, np.float64)
+    out[:, :, CLOSE] = data.rows[:, :, columns.CLOSE]
+    out[:, :, ATR] = data.rows[:, :, columns.ATR]
+    out[:, :, ATR_FRAC] = data.rows[:, :, columns.ATR_FRAC]
+    out[:, :, SLIP_NEXT] = data.rows[:, :, columns.SLIP_NEXT]
+    out[:, :, RUN_REGIME] = data.rows[:, :, columns.REGIME]
     out[:, :, SIDE] = tape.side
     out[:, :, SCORE] = np.where(np.isnan(tape.score), 0.0, tape.score)
     out[:, :, EV] = tape.ev
     out[:, :, CONFIDENCE] = tape.confidence
     out[:, :, REGIME] = market.sizing_regime
     if votes is not None:
-        flat = out.reshape(-1, 8)
+        flat = out.reshape(-1, N_SIGNALS)
         up = votes.p_up.reshape(-1, votes.p_up.shape[2])
         down = votes.p_down.reshape(-1, up.shape[1])
         flat[:, UP] = _means(up)
         flat[:, DOWN] = _means(down)
         flat[:, VALID_VOTES] = (~np.isnan(up)).sum(axis=1) / 4.0
+    return out
+
+
+def _features(values: Any) -> Any:
+    out = aligned_zeros(values.shape, np.float32)
+    np.clip(values, -BOUND, BOUND, out=out)
     return out
 
 
@@ -237,7 +247,7 @@ def _means(values: Float64Array) -> Float64Array:
         known = ~np.isnan(column)
         total = np.where(known, total + column, total)
         n += known
-    return np.where(n > 0, total / np.maximum(n, 1.0), 0.0)
+    return np.asarray(np.where(n > 0, total / np.maximum(n, 1.0), 0.0))
 
 
 def _queue(candidates: BoolArray, confidence: Float64Array) -> Any:

@@ -14,8 +14,10 @@ from envs.core.rules.walk import Series
 from envs.kernel.pointer import array_at
 
 SIDE, SCORE, EV, CONFIDENCE, UP, DOWN, VALID_VOTES, REGIME = range(8)
-"""Columns of ``signals`` (T, S, 8)."""
-N_SIGNALS = 8
+CLOSE, ATR, ATR_FRAC, SLIP_NEXT, RUN_REGIME = range(8, 13)
+N_SIGNALS = 16
+"""Columns of ``signals`` (T, S, 16), two cache lines: what a decision at a close reads. The last
+named are those of ``rules.columns`` (``RUN_REGIME`` its ``REGIME``); three are spare."""
 N_SERIES = len(Series._fields)
 N_CONSTANTS = 40
 
@@ -27,11 +29,14 @@ GLANCE = np.dtype(
         ("price0", "f8"), ("price1", "f8"), ("price2", "f8"), ("price3", "f8"),
         ("least", "i4"), ("most", "i4"), ("low", "i4"), ("high", "i4"), ("close", "i4"),
         ("flags", "i4"), ("open", "i4"), ("spare", "i4"),
+        ("mark0", "f8"), ("mark1", "f8"), ("mark2", "f8"), ("mark3", "f8"), ("slip", "f8"),
+        ("funding", "f8"), ("more", "f8", (2,)),
     ],
     align=True,
 )  # fmt: skip
-"""One cache line a (bar, symbol): mark in quote at the path's vertices; ``least`` and ``most`` of
-last and mark price, low, high, close and open of the last price, all in unsigned ticks."""
+"""Two cache lines a (symbol, bar): mark in quote at the path's vertices; ``least`` and ``most`` of
+last and mark price, low, high, close and open of the last price, in unsigned ticks; then, for bars
+in which something happens, mark in ticks at the vertices, slippage and funding rate."""
 
 ARRAYS = (
     "rows", "glances", "close_ns", "signals", "features", "queue", "next_row", "contracts",
@@ -71,7 +76,7 @@ def market_at(address: int) -> Market:
     return Market(
         address,
         array_at(w.rows, (t, s, WIDTH), np.float64),
-        array_at(w.glances, (t, s), GLANCE),
+        array_at(w.glances, (s, t), GLANCE),
         array_at(w.close_ns, t, np.int64),
         array_at(w.signals, (t, s, N_SIGNALS), np.float64),
         array_at(w.features, (t, s, w.n_features), np.float32),

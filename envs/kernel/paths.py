@@ -50,24 +50,32 @@ def vertex_of(
     m: Market, slot: Any, t: int, s: int, part: int, fine: bool, index: int
 ) -> tuple[int, float]:
     """Signed last price and mark at a vertex."""
-    o, h, low, c = piece_of(m, t, s, part, fine)
     side = wide(slot.side)
+    if not fine or m.detail.shape[2] <= 1:
+        return glanced_vertex(m, slot, t, s, index)
+    o, h, low, c = piece_of(m, t, s, part, fine)
     to = int(signed_vertex(index, side, slot.adverse, o, h, low, c))
-    row = m.rows
-    parts = m.detail.shape[2]
-    if fine and parts > 1:
-        b0 = row[t, s, MARK_OPEN] - row[t, s, OPEN]
-        b_low = row[t, s, MARK_LOW] - row[t, s, LOW]
-        b_high = row[t, s, MARK_HIGH] - row[t, s, HIGH]
-        b3 = row[t, s, MARK_CLOSE] - row[t, s, CLOSE]
-        fraction = (part + index / 3.0) / parts
-        if row[t, s, CLOSE] >= row[t, s, OPEN]:
-            basis = basis_at(fraction, b0, b_low, b_high, b3)
-        else:
-            basis = basis_at(fraction, b0, b_high, b_low, b3)
-        return to, to + side * basis
-    mark = signed_vertex(
-        index, side, slot.adverse, row[t, s, MARK_OPEN], row[t, s, MARK_HIGH],
-        row[t, s, MARK_LOW], row[t, s, MARK_CLOSE],
-    )  # fmt: skip
-    return to, mark
+    row = m.rows[t, s]
+    b0 = row[MARK_OPEN] - row[OPEN]
+    b_low = row[MARK_LOW] - row[LOW]
+    b_high = row[MARK_HIGH] - row[HIGH]
+    b3 = row[MARK_CLOSE] - row[CLOSE]
+    fraction = (part + index / 3.0) / m.detail.shape[2]
+    if row[CLOSE] >= row[OPEN]:
+        basis = basis_at(fraction, b0, b_low, b_high, b3)
+    else:
+        basis = basis_at(fraction, b0, b_high, b_low, b3)
+    return to, to + side * basis
+
+
+def glanced_vertex(m: Market, slot: Any, t: int, s: int, index: int) -> tuple[int, float]:
+    """Vertex of a whole bar: the path's own, its extremes exchanged for a pessimistic position."""
+    g, side = m.glances[s, t], wide(slot.side)
+    up = g.close >= g.open
+    if index == 0:
+        return side * wide(g.open), side * g.mark0
+    if index == 3:
+        return side * wide(g.close), side * g.mark3
+    first = (index == 1) == (slot.adverse == (up == (side > 0)))
+    ticks = wide(g.low) if first == up else wide(g.high)
+    return side * ticks, side * (g.mark1 if first else g.mark2)

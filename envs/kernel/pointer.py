@@ -75,10 +75,14 @@ CACHE_LINE = 64
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Zeros that begin on a cache line."""
+    """Zeros that begin on a cache line.
+
+    Written once at the start, not left to the system's zero pages: large arrays then lie on huge
+    pages where the system has them, and random reads spare most address translations.
+    """
     kind = np.dtype(dtype)
     size = int(np.prod(shape)) * kind.itemsize
-    room = np.zeros(size + CACHE_LINE, dtype=np.uint8)
+    room = np.full(size + CACHE_LINE, 0, dtype=np.uint8)
     start = -room.ctypes.data % CACHE_LINE
     return room[start : start + size].view(kind).reshape(shape)
 

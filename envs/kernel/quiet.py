@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.core.rules.columns import MARK_CLOSE, MARK_HIGH, MARK_LOW, MARK_OPEN, SLIP
+from envs.core.rules.columns import MARK_CLOSE, MARK_HIGH, MARK_LOW, MARK_OPEN
 from envs.core.rules.limits import ARMED, NS_PER_DAY, is_calm
 from envs.core.rules.rounding import from_units
 from envs.core.rules.variant import move_changes_nothing
@@ -14,7 +14,7 @@ from envs.kernel.market import KNOWN, Market, Rules, contract_at, market_at, rul
 
 def stays_quiet(m: Market, slot: Any, t: int, s: int) -> bool:
     """Whether a bar meets none of an open position's levels and moves none of its stops."""
-    g = m.glances[t, s]
+    g = m.glances[s, t]
     if slot.side > 0:
         low, high = g.least, g.high
     else:
@@ -31,7 +31,7 @@ def look_again(address: int, slot: Any, t: int, s: int) -> bool:
     if slot.order != 0:
         return False
     m, r = market_at(address), rules_at(address)
-    g, row = m.glances[t, s], m.rows[t, s]
+    g, row = m.glances[s, t], m.rows[t, s]
     if slot.side > 0:
         least, low, high = wide(g.least), wide(g.low), wide(g.high)
     else:
@@ -49,8 +49,8 @@ def look_again(address: int, slot: Any, t: int, s: int) -> bool:
             return False
     contract = contract_at(m.contracts, s)
     return move_changes_nothing(
-        levels_at(slot, r.fees, contract), guard_at(slot), high, row[SLIP], slot.funding_unit,
-        r.fees, contract,
+        levels_at(slot, r.fees, contract), guard_at(slot), high, g.slip, slot.funding_unit, r.fees,
+        contract,
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def pass_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
             continue
         slot = slots[s]
         if slot.active:
-            g = m.glances[t, s]
+            g = m.glances[s, t]
             first += profit_at(slot, g.price0)
             second += profit_at(slot, g.price1)
             third += profit_at(slot, g.price2)
@@ -97,7 +97,7 @@ def pass_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
 
 def see_bar(m: Market, slot: Any, t: int, s: int) -> None:
     """Extremes and mark of a quiet bar."""
-    g = m.glances[t, s]
+    g = m.glances[s, t]
     if slot.side > 0:
         see_price(slot, wide(g.low))
         see_price(slot, wide(g.high))
@@ -118,7 +118,7 @@ def unrealised_at(m: Market, acc: Any, slots: Any, t: int, index: int) -> float:
             slot = slots[s]
             price = slot.price
             if slot.quiet and slot.active:
-                g = m.glances[t, s]
+                g = m.glances[s, t]
                 price = g.price0 if index == 0 else g.price1 if index == 1 else g.price2
             total += profit_at(slot, price)
     return total

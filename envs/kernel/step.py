@@ -9,13 +9,23 @@ from typing import Any, cast
 import numpy as np
 from numba import prange
 
-from envs.core.rules.columns import WIDTH
 from envs.core.rules.reward import step_reward
-from envs.kernel import account, bars, closing, decisions, market, observation, paths, quiet
+from envs.kernel import (
+    account,
+    bars,
+    closing,
+    decisions,
+    entries,
+    market,
+    observation,
+    paths,
+    quiet,
+    walking,
+)
 from envs.kernel.account import wide
 from envs.kernel.compile import compiled, register, register_module
 from envs.kernel.decisions import equity_of, seek, signal_side, size_action, start, take
-from envs.kernel.market import GLANCE, N_SIGNALS, WORLD, market_at, rules_at
+from envs.kernel.market import GLANCE, N_SIGNALS, WORLD, Market, market_at, rules_at
 from envs.kernel.observation import observe_into
 from envs.kernel.pointer import CACHE_LINE, array_at, prefetch
 from envs.kernel.state import RUNNING, SLOT, TRADE
@@ -28,9 +38,9 @@ SERIAL_BELOW = 256
 
 SLOT_BYTES = SLOT.itemsize
 GLANCE_BYTES = GLANCE.itemsize
-ROW_BYTES = WIDTH * 8
 SIGNAL_BYTES = N_SIGNALS * 8
-BARS_AHEAD = 4
+BARS_AHEAD = 8
+ROWS_TRIED = 4
 HOT_ACCOUNT = 152
 
 SIZES = ("world", "n_envs", "n_chosen", "n_obs", "n_trades", "account_bytes")
@@ -111,20 +121,38 @@ def fetch_ahead(call: int, accounts: Any, k: int) -> None:
         fetch(c.obs + e * c.n_obs * 4, c.n_obs * 4)
     if k + 1 < c.n_chosen:
         acc = accounts[chosen[k + 1]]
-        t = wide(acc.row)
-        line = w.n_symbols * GLANCE_BYTES
-        fetch(w.glances + (t + 1) * line, BARS_AHEAD * line)
+        t, taken = wide(acc.row), acc.held | acc.waiting
         if acc.decision >= 0:
-            here = (t * w.n_symbols + acc.decision) * ROW_BYTES
-            fetch(w.rows + here, ROW_BYTES)
-            fetch(w.rows + here + w.n_symbols * ROW_BYTES, ROW_BYTES)
+            fetch(w.signals + (t * w.n_symbols + acc.decision) * SIGNAL_BYTES, SIGNAL_BYTES)
+            taken |= 1 << acc.decision
+        for s in range(w.n_symbols):
+            if (taken >> s) & 1:
+                at = w.glances + (s * w.n_bars + t + 1) * GLANCE_BYTES
+                fetch(at, 2 * GLANCE_BYTES)
+                for k in range(2, BARS_AHEAD):
+                    prefetch(at + k * GLANCE_BYTES)
         m = market_at(c.world)
-        ahead = m.next_row[t + 1]
-        if ahead < w.n_bars:
-            at = ahead * w.n_symbols + max(0, wide(m.queue[ahead, 0]))
+        row, s = likely_decision(m, t, taken)
+        if s >= 0:
+            at = row * w.n_symbols + s
             fetch(w.signals + at * SIGNAL_BYTES, SIGNAL_BYTES)
             fetch(w.features + at * w.n_features * 4, w.n_features * 4)
-            fetch(w.rows + at * ROW_BYTES, ROW_BYTES)
+
+
+def likely_decision(m: Market, t: int, taken: int) -> tuple[int, int]:
+    """The next candidate after a row whose symbol is not taken, if it is near; symbol -1 if not."""
+    row = t
+    for _ in range(ROWS_TRIED):
+        row = m.next_row[row + 1]
+        if row >= m.rows.shape[0] - 1:
+            return row, -1
+        for k in range(m.rows.shape[1]):
+            s = wide(m.queue[row, k])
+            if s < 0:
+                break
+            if (taken >> s) & 1 == 0:
+                return row, s
+    return row, -1
 
 
 def fetch(address: int, n_bytes: int) -> None:
@@ -197,8 +225,20 @@ def compiled_masks() -> Any:
 
 def register_environment() -> None:
     """Let compiled code call everything an environment is made of."""
-    for module in (market, account, paths, quiet, closing, bars, decisions, observation):
+    for module in (
+        market,
+        account,
+        paths,
+        quiet,
+        closing,
+        entries,
+        walking,
+        bars,
+        decisions,
+        observation,
+    ):
         register_module(module, _COLD)
     register(cast(FunctionType, fetch))
+    register(cast(FunctionType, likely_decision))
     register(cast(FunctionType, fetch_ahead))
     register(cast(FunctionType, step_chosen), inline=False)

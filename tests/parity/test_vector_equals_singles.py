@@ -55,6 +55,7 @@ def worlds(draw: st.DrawFn) -> tuple[MarketData, SignalTape, CoreSettings, int]:
         max_daily_dd=draw(st.sampled_from([0.05, 0.011])),
         max_open_dd=draw(st.sampled_from([0.10, 0.004])),
         partial_fraction=draw(st.sampled_from([0.5, 0.95])),
+        breakeven_at_r=draw(st.sampled_from([1.0, 1.1, 0.3])),
     )
     ess = replace(
         base.ess,

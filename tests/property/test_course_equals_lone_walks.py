@@ -70,6 +70,7 @@ def cases(draw: st.DrawFn):  # type: ignore[no-untyped-def]
     risk = replace(
         base.risk,
         partial_fraction=draw(st.sampled_from([0.5, 0.25, 0.9])),
+        breakeven_at_r=draw(st.sampled_from([1.0, 1.1, 0.3])),
         min_order_quote=draw(st.sampled_from([1.0, 10.0])),
     )
     plan = replace(base.plan, liq_buffer=draw(st.sampled_from([2.0, 0.2])))
@@ -125,7 +126,7 @@ def test_decisions_outside_the_market_are_refused(field: str, value: int) -> Non
     asked[field][1] = value
     with pytest.raises(FixInput, match="decision 1: row"):
         batch.outcomes(asked)
-    with pytest.raises(FixInput, match="outcomes.ASKED"):
+    with pytest.raises(FixInput, match=r"outcomes\.ASKED"):
         batch.outcomes(asked["row"])
 
 

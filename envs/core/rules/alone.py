@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.core.rules.booking import Tier, empty_book, fund_book
+from envs.core.rules.booking import Tier, empty_book, fund_book, price_of
 from envs.core.rules.exits import Levels, time_is_up
 from envs.core.rules.fills import limit_fraction, limit_reached
 from envs.core.rules.lifecycle import Fees, Guard, close_at, open_position, with_order
@@ -114,7 +114,9 @@ def fund(run: Alone, side: int, mark_open: float, rate: float, contract: Contrac
     """Settle one funding stamp on a variant that was open before it."""
     if not run.opened:
         return run
-    book = fund_book(side, run.levels.entry, run.book, mark_open, rate, contract, run.tier)
+    book = fund_book(
+        side, run.levels.entry, run.book, price_of(mark_open, contract), rate, contract, run.tier
+    )
     return with_parts(run, run.guard, book)
 
 

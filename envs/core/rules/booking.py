@@ -85,17 +85,17 @@ def fund_book(
     side: int,
     entry: int,
     book: Book,
-    mark_ticks: float,
+    mark_quote: float,
     rate: float,
     contract: Contract,
     tier: Tier,
 ) -> Book:
-    """Settle one funding stamp on a position held before it; ``mark_ticks`` unsigned.
+    """Settle one funding stamp on a position held before it.
 
     Payments leave the isolated margin and receipts join it, so the liquidation level moves.
     """
     quantity = quantity_of(book.qty, contract)
-    received = funding_received(side, price_of(mark_ticks, contract), quantity, rate)
+    received = funding_received(side, mark_quote, quantity, rate)
     margin = book.margin + received
     return Book(
         book.qty,
