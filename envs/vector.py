@@ -45,8 +45,9 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         autoreset: ``next_step`` (Gymnasium's default: the step after an end begins the next
             episode, its action is ignored) or ``same_step`` (the ended environment begins at once;
             ``infos["final_obs"]`` and ``infos["final_info"]`` keep the end).
-        copy: copy observations. Off, ``step`` returns one of two alternating buffers: an
-            observation stays valid until the next but one call of ``step`` or ``reset``.
+        copy: return copies of the observations. Off, ``step`` returns one of two alternating
+            buffers: an observation stays valid until the next but one call of ``step`` or
+            ``reset``.
         trades: report closed trades and lapsed entries of each step in ``infos["trades"]``
             (num_envs, symbols) of ``envs.kernel.state.TRADE`` and their ``infos["n_trades"]``.
 
@@ -71,7 +72,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         episode_bars: int | None = VECTOR_EPISODE_BARS,
         random_start: bool = True,
         autoreset: Literal["next_step", "same_step"] = "next_step",
-        copy: bool = False,
+        copy: bool = True,
         trades: bool = False,
         prepared: MarketSeries | None = None,
     ) -> None:
@@ -187,7 +188,7 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     def _begin_ended(self, ended: Int64Array, infos: dict[str, Any]) -> dict[str, Any]:
         """Same-step mode: keep the ends in ``infos``, begin the next episodes."""
         final = np.empty(self.num_envs, dtype=object)
-        observed = self._observation()
+        observed = self._observation() if self.view == "tabular" else self._buffer()
         for e in ended.tolist():
             final[e] = np.array(observed[e])
         mask = np.zeros(self.num_envs, dtype=np.bool_)
@@ -270,8 +271,10 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
     def _observation(self) -> Any:
         if self.view == "tabular":
             return np.maximum(self.batch.states, 0)
-        now = self.batch.observations[self._turn]
-        return now.copy() if self._copy else now
+        return self._buffer().copy() if self._copy else self._buffer()
+
+    def _buffer(self) -> Any:
+        return self.batch.observations[self._turn]
 
     def _infos(self) -> dict[str, Any]:
         acc = self.accounts

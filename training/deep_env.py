@@ -38,7 +38,7 @@ def training_env(period: Period, settings: DeepSettings) -> Any:
     vector = TradingVectorEnv(
         settings.n_envs, market, tape, votes, period.preset.name, period.settings,
         view="sizing", episode_bars=settings.episode_bars, random_start=True,
-        autoreset="same_step",
+        autoreset="same_step", copy=False,
     )  # fmt: skip
     return TradingVecEnv(vector, reward_scale=settings.reward_scale)
 

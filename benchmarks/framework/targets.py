@@ -41,7 +41,7 @@ TARGETS = (
     Target("two threads over one", "vector/4096/two-over-one", "two_over_one", 1.7),
     Target("decisions/s through gymnasium.make", "single/gym-make", "decisions_per_s", 250e3),
     Target("decisions/s of the plain core", "single/plain-core", "decisions_per_s", 15e3),
-    Target("decisions/s with all 76 outcomes", "counterfactual/76", "decisions_per_s", 0.8e6),
+    Target("decisions/s with all 76 outcomes", "counterfactual/batch", "decisions_per_s", 0.8e6),
     Target("PPO's share of its do-nothing speed", "learn/ppo-256", "share_of_do_nothing", 0.95),
     Target("bytes an environment", "memory/per-env", "bytes_sizing", 2_048.0),
     Target("growth for 10 x the environments", "scaling/10x-envs", "cpu_growth", 11.0),

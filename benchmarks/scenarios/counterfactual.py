@@ -13,9 +13,11 @@ from envs.core.decide import Desk
 from envs.core.view import DecisionView
 from envs.core.world import World
 from envs.kernel.counterfactual import Counterfactual, compiled_ladder
+from envs.kernel.outcomes import BatchOutcomes
 
 DENSITY = 0.10
 ROWS = 2_000
+BATCH = 8_192
 
 
 def views(rows: int) -> tuple[Desk, list[DecisionView]]:
@@ -58,6 +60,47 @@ def all_outcomes(options: Options) -> Outcome:
     }
     notes = (f"{len(ready)} decisions of a flat account, held {np.mean(held):.1f} bars on average",)
     return Outcome(metrics, notes, disturbance(runs, 1))
+
+
+def batch_outcomes(options: Options, threads: int) -> Outcome:
+    """Decisions of a flat account at every candidate, sized and simulated in one call."""
+    from numba import set_num_threads
+
+    at = scene()
+    tape = drawn_tape(DENSITY)
+    set_num_threads(threads)
+    rows, symbols = np.nonzero(tape.candidate[2_000:-2_000])
+    rows = rows[:BATCH] + 2_000
+    batch = BatchOutcomes(at.data, at.settings, preset("full"))
+    asked = batch.flat(rows, symbols[:BATCH], tape.side[rows, symbols[:BATCH]].astype(np.int64))
+    out = batch.outcomes(asked)
+    rounds = 2 if options.quick else 12
+
+    def go() -> None:
+        for _ in range(rounds):
+            batch.outcomes(asked, out)
+
+    runs = repeated(go, options.repeats)
+    n = rounds * asked.size
+    metrics = {
+        "decisions_per_s": median_of([n / t.wall for t in runs], "1/s", "higher"),
+        "cells_per_s": median_of([76 * n / t.wall for t in runs], "1/s", "higher"),
+        "cpu_us_per_decision": median_of([t.cpu / n * 1e6 for t in runs], "us", "lower", 0.15),
+    }
+    notes = (f"batches of {asked.size}, sizes of all actions included",)
+    return Outcome(metrics, notes, disturbance(runs, threads))
+
+
+@scenario("counterfactual/batch", "all 76 sizes and outcomes of a batch, one call, two threads")
+def batch_two_threads(options: Options) -> Outcome:
+    """What full-information training and sweeps stand on."""
+    return batch_outcomes(options, 2)
+
+
+@scenario("counterfactual/batch-1", "the same on one thread")
+def batch_one_thread(options: Options) -> Outcome:
+    """One thread's share."""
+    return batch_outcomes(options, 1)
 
 
 @scenario("counterfactual/views", "building the views of those decisions, compiled ladder")
