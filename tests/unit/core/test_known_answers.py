@@ -126,7 +126,7 @@ def test_funding_paid_lowers_the_margin_and_raises_the_liquidation() -> None:
     levels, _, book, tier = open_position(
         1, ticks(100), 10**8, 5, 2.0, 1.5, template(1, 0), 0.0, 0.0, FEES, TICK, BRACKETS, 0
     )
-    paid = fund_book(1, levels.entry, book, 100e8, 0.001, TICK, tier)
+    paid = fund_book(1, levels.entry, book, 100.0, 0.001, TICK, tier)
     assert from_units(paid.funding) == pytest.approx(-0.1)
     assert paid.margin == book.margin + paid.funding
     assert paid.liq > book.liq
