@@ -35,10 +35,10 @@ class Work:
 def make(
     n: int, density: float = 0.10, at: Scene | None = None, **options: Any
 ) -> TradingVectorEnv:
-    """A vector environment on the scene, every rule on, episodes of 2,160 bars."""
+    """A vector environment on the scene, every rule on, zero copy, episodes of 2,160 bars."""
     at = at or scene()
     n_bars = None if at.market.n_bars == scene().market.n_bars else at.market.n_bars
-    given = {"episode_bars": EPISODE_BARS, "random_start": True, **options}
+    given = {"episode_bars": EPISODE_BARS, "random_start": True, "copy": False, **options}
     return TradingVectorEnv(
         n, at.market, drawn_tape(density, n_bars), None, settings=at.settings, prepared=at.data,
         **given,

@@ -23,18 +23,24 @@ def memory_per_env(options: Options) -> Outcome:
     """Bytes an environment adds; the market is shared and counted apart."""
     del options
     metrics = {}
-    sizing, tabular = _bytes(make(FEW)), _bytes(make(FEW, view="tabular"))
-    for name, value in (("bytes_sizing", sizing), ("bytes_tabular", tabular)):
-        metrics[name] = median_of([value], "B", "lower", 0.02)
+    kinds: dict[str, dict[str, Any]] = {
+        "bytes_sizing": {"copy": True},
+        "bytes_zero_copy": {},
+        "bytes_tabular": {"view": "tabular"},
+    }
+    for name, options_of in kinds.items():
+        metrics[name] = median_of([_bytes(make(FEW, **options_of))], "B", "lower", 0.02)
     market: Any = vars(make(1))["_market"]
-    shared = sum(a.nbytes for a in market if isinstance(a, np.ndarray)) / 2**20
+    shared = sum(a.nbytes for a in vars(market).values() if isinstance(a, np.ndarray)) / 2**20
     metrics["market_mib"] = median_of([shared], "MiB", "lower", 0.02)
-    return Outcome(metrics, ("two alternating observation buffers in the sizing view",))
+    return Outcome(
+        metrics, ("zero copy: two alternating observation buffers; copies belong to the caller",)
+    )
 
 
 def _bytes(env: TradingVectorEnv) -> float:
     arrays: dict[int, int] = {}
-    for value in vars(env).values():
+    for value in (*vars(env).values(), *vars(env.batch).values()):
         if isinstance(value, np.ndarray) and env.num_envs in value.shape[:2]:
             arrays[id(value)] = value.nbytes
     return sum(arrays.values()) / env.num_envs
