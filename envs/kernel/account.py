@@ -9,12 +9,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from envs.core.rules.booking import Book, Tier, net_units, price_of, quantity_of, value_of
+from envs.core.rules.booking import (
+    Book,
+    Tier,
+    net_units,
+    price_of,
+    profit_quote,
+    quantity_of,
+    value_of,
+)
 from envs.core.rules.exits import Levels, template
 from envs.core.rules.lifecycle import Fees, Guard
 from envs.core.rules.limits import (
     ARMED,
-    NS_PER_DAY,
+    RECOVERING,
     Drawdowns,
     Ess,
     Judged,
@@ -22,6 +30,7 @@ from envs.core.rules.limits import (
     drawdowns,
     is_calm,
     judge,
+    raise_high_waters,
 )
 from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
@@ -159,9 +168,8 @@ def unrealised_total(acc: Any, slots: Any) -> float:
 
 
 def profit_at(slot: Any, price: float) -> float:
-    """Unrealised profit of a position at a mark in quote (the terms of ``unrealised_quote``)."""
-    profit: float = wide(slot.side) * (price * slot.quantity - from_units(slot.cost))
-    return profit
+    """Unrealised profit of a position at a mark in quote."""
+    return profit_quote(wide(slot.side), price, slot.quantity, slot.cost)
 
 
 def margin_units(acc: Any, slots: Any, without: int) -> int:
@@ -256,14 +264,14 @@ def trade_closed(acc: Any, r_net: float) -> None:
     for i in range(acc.n_recent):
         total += acc.recent_r[i]
     acc.total_r = total
-    if acc.state == 3:
+    if acc.state == RECOVERING:
         acc.trades += 1
 
 
 def judged(acc: Any, equity: float, unrealised: float, flat: bool, now: int, r: Rules) -> Judged:
     """What an evaluation at this equity would say; nothing is written."""
     return judge(
-        Ladder(wide(acc.day), acc.day_high, acc.peak),
+        ladder_of(acc),
         Ess(wide(acc.state), wide(acc.level), acc.since_ns, acc.daily_day, wide(acc.trades)),
         equity,
         unrealised,
@@ -279,9 +287,7 @@ def judged(acc: Any, equity: float, unrealised: float, flat: bool, now: int, r: 
 def keep_judgement(acc: Any, got: Judged) -> None:
     """Write an evaluation back."""
     dd: Drawdowns = got.drawdowns
-    acc.day = got.ladder.day
-    acc.day_high = got.ladder.day_high
-    acc.peak = got.ladder.peak
+    keep_ladder(acc, got.ladder)
     acc.state = got.ess.state
     acc.level = got.ess.level
     acc.since_ns = got.ess.since_ns
@@ -300,28 +306,33 @@ def evaluate_calmly(acc: Any, equity: float, unrealised: float, now: int, r: Rul
     """
     if acc.state != ARMED:
         return False
-    day = now // NS_PER_DAY
-    high = acc.day_high
-    if day != acc.day or equity > high:
-        high = equity
-    peak = acc.peak if acc.peak > equity else equity
+    ladder = raise_high_waters(ladder_of(acc), equity, now)
     stops = few_stops(acc, now, r)
-    if not is_calm(high, peak, equity, unrealised, from_units(acc.cash), stops, r.stops):
+    wallet = from_units(acc.cash)
+    if not is_calm(ladder.day_high, ladder.peak, equity, unrealised, wallet, stops, r.stops):
         return False
-    acc.day = day
-    acc.day_high = high
-    acc.peak = peak
+    keep_ladder(acc, ladder)
     acc.stale = True
     return True
+
+
+def ladder_of(acc: Any) -> Ladder:
+    """High waters of an account."""
+    return Ladder(wide(acc.day), acc.day_high, acc.peak)
+
+
+def keep_ladder(acc: Any, ladder: Ladder) -> None:
+    """Write high waters back."""
+    acc.day = ladder.day
+    acc.day_high = ladder.day_high
+    acc.peak = ladder.peak
 
 
 def freshen_drawdowns(acc: Any, unrealised: float) -> None:
     """Compute the drawdowns a calm evaluation left out; nothing was booked since."""
     if acc.stale:
         wallet = from_units(acc.cash)
-        dd = drawdowns(
-            Ladder(wide(acc.day), acc.day_high, acc.peak), wallet + unrealised, unrealised, wallet
-        )
+        dd = drawdowns(ladder_of(acc), wallet + unrealised, unrealised, wallet)
         acc.daily_dd = dd.daily
         acc.open_dd = dd.open
         acc.total_dd = dd.total

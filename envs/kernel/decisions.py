@@ -6,7 +6,7 @@ from typing import Any
 
 from envs.core.rules.costs import round_trip_frac
 from envs.core.rules.exits import stop_atr
-from envs.core.rules.limits import NS_PER_DAY, RECOVERING
+from envs.core.rules.limits import NS_PER_DAY, RECOVERING, is_active
 from envs.core.rules.rounding import from_units, to_units
 from envs.core.rules.sizing import Funds, Sized, size_order
 from envs.core.rules.state import confidence_bin, exposure_bin, performance_bin, state_index
@@ -47,7 +47,7 @@ def is_blocked(m: Market, r: Rules, acc: Any, slots: Any, s: int) -> bool:
     """Whether a candidate cannot be executed now: position, gate, count, cooldown, end."""
     if is_busy(acc, s):
         return True
-    if acc.state != 0 and acc.state != RECOVERING:
+    if not is_active(wide(acc.state)):
         return True
     limit = r.max_positions
     if acc.state == RECOVERING:

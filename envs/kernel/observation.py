@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from envs.core.rules.limits import is_active
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import N_CONFIDENCE, N_EXPOSURE, N_PERFORMANCE, N_REGIMES, decode_state
 from envs.kernel.account import count_bits, gross_notional_quote, margin_units, wide
@@ -68,5 +69,5 @@ def observe_into(address: int, acc: Any, slots: Any, out: Any) -> int:
     out[at + 3] = clipped(count_bits(acc.held, slots.shape[0]) / r.max_positions)
     out[at + 4] = clipped(acc.daily_dd)
     out[at + 5] = clipped(acc.total_dd)
-    out[at + 6] = 1.0 if acc.state == 0 or acc.state == 3 else 0.0
+    out[at + 6] = 1.0 if is_active(wide(acc.state)) else 0.0
     return state

@@ -5,10 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from envs.core.rules.columns import MARK_CLOSE, MARK_HIGH, MARK_LOW, MARK_OPEN
-from envs.core.rules.limits import ARMED, NS_PER_DAY, is_calm
+from envs.core.rules.limits import ARMED, is_calm, raise_high_waters
 from envs.core.rules.rounding import from_units
 from envs.core.rules.variant import move_changes_nothing
-from envs.kernel.account import few_stops, guard_at, is_held, levels_at, profit_at, see_price, wide
+from envs.core.rules.walk import vertex_ns
+from envs.kernel.account import (
+    few_stops,
+    guard_at,
+    is_held,
+    keep_ladder,
+    ladder_of,
+    levels_at,
+    profit_at,
+    see_price,
+    wide,
+)
 from envs.kernel.market import KNOWN, Market, Rules, contract_at, market_at, rules_at
 
 
@@ -85,10 +96,11 @@ def pass_bar(m: Market, r: Rules, acc: Any, slots: Any, t: int) -> bool:
     open_ns = m.close_ns[t] - r.interval_ns
     if not is_calm(high, peak, wallet + least, least, wallet, few_stops(acc, open_ns, r), r.stops):
         return False
-    day = open_ns // NS_PER_DAY
-    acc.day_high = high if day == acc.day else most
-    acc.day = day
-    acc.peak = peak
+    ladder = raise_high_waters(ladder_of(acc), wallet + first, open_ns)
+    now = vertex_ns(open_ns, r.interval_ns, 1, 0, 1)
+    ladder = raise_high_waters(ladder, wallet + second, now)
+    now = vertex_ns(open_ns, r.interval_ns, 1, 0, 2)
+    keep_ladder(acc, raise_high_waters(ladder, wallet + third, now))
     for s in range(slots.shape[0]):
         if is_held(acc, s) and slots[s].active:
             see_bar(m, slots[s], t, s)

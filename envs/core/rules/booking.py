@@ -195,8 +195,13 @@ def net_units(book: Book) -> int:
 
 def unrealised_quote(side: int, book: Book, mark_ticks: float, contract: Contract) -> float:
     """Unrealised profit at mark (unsigned float ticks), before closing costs."""
-    value = price_of(mark_ticks, contract) * quantity_of(book.qty, contract)
-    return side * (value - from_units(book.cost))
+    quantity = quantity_of(book.qty, contract)
+    return profit_quote(side, price_of(mark_ticks, contract), quantity, book.cost)
+
+
+def profit_quote(side: int, mark_quote: float, quantity: float, cost: int) -> float:
+    """Profit of a quantity (base units) that cost ``cost`` units, at a mark in quote."""
+    return side * (mark_quote * quantity - from_units(cost))
 
 
 def risk_units(risk_ticks: int, qty: int, contract: Contract) -> int:

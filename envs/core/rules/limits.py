@@ -222,4 +222,9 @@ def next_ess(
 
 def entries_allowed(ess: Ess) -> bool:
     """Order gate: ACTIVE while ARMED or RECOVERING, otherwise REDUCING."""
-    return ess.state == ARMED or ess.state == RECOVERING
+    return is_active(ess.state)
+
+
+def is_active(state: int) -> bool:
+    """Whether a state of the emergency stop leaves the order gate ACTIVE."""
+    return state in (ARMED, RECOVERING)
