@@ -7,6 +7,7 @@ they travel with the checkpoint, so a restart learns nothing twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 
 import numpy as np
@@ -22,7 +23,8 @@ class LearnedIds:
     """Set of (decision id, part)."""
 
     def __init__(self) -> None:
-        self._seen: set[bytes] = set()
+        self._hashed: set[bytes] = set()
+        self._later: list[Callable[[], Iterable[tuple[str, int]]]] = []
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -30,17 +32,29 @@ class LearnedIds:
     def __contains__(self, identity: tuple[str, int]) -> bool:
         return _key(identity) in self._seen
 
+    @property
+    def _seen(self) -> set[bytes]:
+        for identities in self._later:
+            self._hashed.update(_key(identity) for identity in identities())
+        self._later.clear()
+        return self._hashed
+
     def add(self, identity: tuple[str, int]) -> bool:
         """Remember an id; False when it was known."""
         key = _key(identity)
         if key in self._seen:
             return False
-        self._seen.add(key)
+        self._hashed.add(key)
         return True
+
+    def add_later(self, identities: Callable[[], Iterable[tuple[str, int]]]) -> None:
+        """Remember ids, named only when somebody asks: a pass over many rows seldom needs them."""
+        self._later.append(identities)
 
     def clear(self) -> None:
         """Forget all ids."""
-        self._seen.clear()
+        self._hashed.clear()
+        self._later.clear()
 
     def to_array(self) -> UInt8Array:
         """Return the ids as (N, 16) bytes, sorted: equal sets give equal arrays."""
@@ -58,8 +72,9 @@ class LearnedIds:
                 f"learned ids: expected uint8 of shape (N, {_WIDTH}), found {array.dtype} of shape "
                 f"{array.shape}"
             )
+        self._later.clear()
         blob = array.tobytes()
-        self._seen = {blob[i : i + _WIDTH] for i in range(0, len(blob), _WIDTH)}
+        self._hashed = {blob[i : i + _WIDTH] for i in range(0, len(blob), _WIDTH)}
 
 
 def _key(identity: tuple[str, int]) -> bytes:

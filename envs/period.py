@@ -9,8 +9,11 @@ import numpy as np
 
 from envs.core.errors import FixInput
 from envs.core.market_data import MarketData
+from envs.core.types import Float64Array, Int64Array
 
 OPTIONS = ("start", "length", "symbols")
+DRAWN_AT_ONCE = 16
+"""Episodes whose starts one generator draws: making a generator costs more than the draws."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,7 @@ class Episodes:
         if unknown:
             raise FixInput(f"unknown reset options {sorted(unknown)}: use {', '.join(OPTIONS)}")
         end = self.market.n_bars - 1
-        length = int(options.get("length") or self.episode_bars or end - self.first)
-        if length < 1:
-            raise FixInput(f"length must be at least 1 bar, got {length}")
+        length = self._length(options)
         if "start" in options:
             start = int(options["start"])
             if start >= self.market.n_bars:
@@ -49,14 +50,42 @@ class Episodes:
                     )
                 start = self.market.row_at(start)
         elif self.random_start:
-            highest = max(self.first, end - length)
-            rng = np.random.default_rng([seed, episode])
-            start = int(rng.integers(self.first, highest + 1))
+            block, place = divmod(episode, DRAWN_AT_ONCE)
+            start = int(self._starts(self.chances(seed, block)[place], length))
         else:
             start = self.first
         if not 0 <= start < end:
             raise FixInput(f"start {start} lies outside the market's rows 0..{end - 1}")
         return start, min(end, start + length)
+
+    def chances(self, seed: int, block: int) -> Float64Array:
+        """Uniform draws (DRAWN_AT_ONCE,) behind the starts of one block of a seed's episodes."""
+        return np.random.default_rng([seed, block]).random(DRAWN_AT_ONCE)
+
+    def periods(
+        self, options: dict[str, Any], chances: Float64Array
+    ) -> tuple[Int64Array, Int64Array]:
+        """First and last rows of many episodes at random starts; equals ``period`` for each.
+
+        Raises:
+            FixInput: As ``period``.
+        """
+        self.period({**options, "start": self.first}, 0, 0)
+        length = self._length(options)
+        starts = self._starts(chances, length)
+        return starts, np.minimum(self.market.n_bars - 1, starts + length)
+
+    def _starts(self, chances: Any, length: int) -> Any:
+        highest = max(self.first, self.market.n_bars - 1 - length)
+        drawn = self.first + (chances * (highest + 1 - self.first)).astype(np.int64)
+        return np.minimum(drawn, highest)
+
+    def _length(self, options: dict[str, Any]) -> int:
+        whole = self.market.n_bars - 1 - self.first
+        length = int(options.get("length") or self.episode_bars or whole)
+        if length < 1:
+            raise FixInput(f"length must be at least 1 bar, got {length}")
+        return length
 
     def symbols(self, options: dict[str, Any]) -> tuple[int, ...]:
         """Symbols that may be decided, by their place in the market.

@@ -22,7 +22,7 @@ from envs.kernel.batch import Batch
 from envs.kernel.layout import lay_out
 from envs.kernel.state import REASONS, RUNNING, TERMINATED, TRUNCATED
 from envs.observe import BOUND, observation_size
-from envs.period import Episodes, first_candidate
+from envs.period import DRAWN_AT_ONCE, Episodes, first_candidate
 
 View = Literal["sizing", "tabular", "trading"]
 VECTOR_EPISODE_BARS = 2_160
@@ -127,6 +127,8 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         self._turn = 0
         self._seeds = np.full(n, -1, dtype=np.int64)
         self._episode = np.zeros(n, dtype=np.int64)
+        self._chances = np.zeros((n, DRAWN_AT_ONCE))
+        self._redraw = np.ones(n, dtype=np.bool_)
         self._known = np.ones(n, dtype=np.bool_)
         self._started = False
 
@@ -208,27 +210,30 @@ class TradingVectorEnv(VectorEnv[Any, Any, Any]):
         for s in self._episodes.symbols(options):
             allowed |= 1 << s
         if self._episodes.random_start and "start" not in options:
-            for e in chosen.tolist():
-                seed, episode = int(self._seeds[e]), int(self._episode[e])
-                self.batch.first[e], self.batch.last[e] = self._episodes.period(
-                    options, seed, episode
-                )
+            place = self._episode[chosen] % DRAWN_AT_ONCE
+            for e in chosen[(place == 0) | self._redraw[chosen]].tolist():
+                block = int(self._episode[e]) // DRAWN_AT_ONCE
+                self._chances[e] = self._episodes.chances(int(self._seeds[e]), block)
+            self._redraw[chosen] = False
+            periods = self._episodes.periods(options, self._chances[chosen, place])
+            self.batch.first[chosen], self.batch.last[chosen] = periods
         else:
             first, last = self._episodes.period(options, 0, 0)
             self.batch.first[chosen], self.batch.last[chosen] = first, last
+            self._redraw[chosen] = True
         self.batch.allowed[chosen] = allowed
         self._episode[chosen] += 1
 
     def _take_seeds(self, seed: int | Sequence[int | None] | None) -> None:
         if isinstance(seed, int | np.integer):
             self._seeds[:] = int(seed) + self.batch.all
-            self._episode[:] = 0
+            self._episode[:], self._redraw[:] = 0, True
         elif seed is not None:
             if len(seed) != self.num_envs:
                 raise FixInput(f"{len(seed)} seeds for {self.num_envs} environments")
             for e, one in enumerate(seed):
                 if one is not None:
-                    self._seeds[e], self._episode[e] = one, 0
+                    self._seeds[e], self._episode[e], self._redraw[e] = one, 0, True
         unknown = self._seeds < 0
         if bool(unknown.any()):
             self._seeds[unknown] = self.np_random.integers(2**31, size=int(unknown.sum()))

@@ -18,7 +18,7 @@ from agents.sizing.q_learning import QLearningAgent
 from envs.core.errors import RefusedArtifact
 from envs.core.types import Int64Array
 from training.simulate import Period, PolicyRun, Simulator
-from training.table_pass import run_table_pass
+from training.table_pass import TablePass
 
 CHECKPOINT = "checkpoint.json"
 EpisodeHook = Callable[[int, PolicyRun, "TableAgent"], None]
@@ -70,13 +70,14 @@ def train(
     if folder is not None and resume and (folder / CHECKPOINT).exists():
         agent, first = _restore(folder / CHECKPOINT, config_hash)
     sim = Simulator(period)
+    table = TablePass(period) if isinstance(agent, CounterfactualAgent) else None
     run: PolicyRun | None = None
     for k in range(first, episodes):
         agent.begin_pass()
         rng = np.random.default_rng([seed, k])
         progress = None if on_bar is None else _bars(on_bar, k)
-        if isinstance(agent, CounterfactualAgent):
-            run = run_table_pass(period, agent, rng, progress)
+        if table is not None and isinstance(agent, CounterfactualAgent):
+            run = table.run(agent, rng, progress)
         else:
             run = sim.run(agent, rng, learn=agent, bootstrap=True, progress=progress)
         if folder is not None:

@@ -42,10 +42,11 @@ class Tables(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What every candidate row keeps until it is learned, in the order of decision.
+    """What every candidate row keeps in its place until it is learned.
 
     Chains by the row at which the last outcome is known: ``head`` and ``tail`` (T + 1,), ``next``
-    (N,), -1 where empty.
+    (N,), -1 where empty. ``free`` (N,) is the stack of free places, so that few of them are used
+    and stay in cache. ``seen`` (N, 2) lists row and symbol in the order of decision.
     """
 
     state: Any
@@ -60,6 +61,8 @@ class Rows(NamedTuple):
     head: Any
     tail: Any
     next: Any
+    free: Any
+    seen: Any
 
 
 class Scratch(NamedTuple):
@@ -77,7 +80,7 @@ class Scratch(NamedTuple):
     counters: Any
 
 
-SEQUENCE, DRAWN, TRADES, BAD_ROW, BAD_ACTION = range(5)
+SEQUENCE, DRAWN, TRADES, BAD_ROW, BAD_ACTION, WAITING = range(6)
 
 
 def pass_rows(
@@ -88,7 +91,7 @@ def pass_rows(
 ) -> None:  # fmt: skip
     """Run the pass from the present row to ``until`` (or the end of the period)."""
     m, r = market_at(address), rules_at(address)
-    while acc.row < until and not acc.ruined:
+    while acc.row < until and not acc.ruined and scratch.counters[BAD_ROW] < 0:
         for k in range(slots.shape[0]):
             s = int(m.queue[acc.row, k])
             if s < 0:
@@ -122,7 +125,7 @@ def decide_row(
     """Size one candidate, decide it where it can be executed, and simulate all its actions."""
     m, r = market_at(address), rules_at(address)
     t = acc.row
-    i = scratch.counters[SEQUENCE]
+    i = kept.free[scratch.counters[WAITING]]
     acc.decision = s
     equity = equity_of(acc)
     side = int(m.signals[t, s, SIDE])
@@ -181,7 +184,11 @@ def decide_row(
     else:
         kept.next[kept.tail[due]] = i
     kept.tail[due] = i
+    sequence = scratch.counters[SEQUENCE]
+    kept.seen[sequence, 0] = t
+    kept.seen[sequence, 1] = s
     scratch.counters[SEQUENCE] += 1
+    scratch.counters[WAITING] += 1
 
 
 def choose(
@@ -259,6 +266,9 @@ def learn_chain(
         if bad >= 0 and scratch.counters[BAD_ROW] < 0:
             scratch.counters[BAD_ROW] = i
             scratch.counters[BAD_ACTION] = bad
+            return
+        scratch.counters[WAITING] -= 1
+        kept.free[scratch.counters[WAITING]] = i
         i = kept.next[i]
 
 

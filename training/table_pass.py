@@ -7,7 +7,7 @@ outcome is known. Results are equal to the last bit; only the speed differs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from envs.core.decide import PresetArrays
 from envs.core.errors import FixInput
 from envs.core.rules.course import MAX_STAMPS
 from envs.core.rules.state import N_STATES
+from envs.core.types import Int64Array
 from envs.kernel.layout import lay_out
 from envs.kernel.state import SLOT, TRADE, account_dtype
 from training.simulate import REWARD_KINDS, Period, PolicyRun, trade_reward_of
@@ -43,52 +44,75 @@ def run_table_pass(
     progress: Progress | None = None,
     account: str = "sim",
 ) -> PolicyRun:
-    """Train ``agent`` on one pass over the period; equals ``Simulator.run(..., learn=agent)``.
+    """One pass over the period; ``TablePass`` repeats passes without preparing anew."""
+    return TablePass(period).run(agent, rng, progress, account)
 
-    Raises:
-        FixInput: A row's outcome is not finite; it names the row and the action.
-    """
-    data, tape, last = period.data, period.tape, period.last
-    m = lay_out(data, tape, None, period.settings, period.preset, tape.candidate)
-    own = period.rows()
-    n, n_actions, n_symbols = int(own.size), period.preset.n, data.market.n_symbols
-    places = np.full(tape.candidate.shape, -1, dtype=np.int64)
-    places[period.candidates.rows[own], period.candidates.symbols[own]] = np.arange(n)
-    acc = np.zeros(1, dtype=account_dtype(period.settings.ess.max_stops_15m))
-    slots = np.zeros((1, n_symbols), dtype=SLOT)
-    trades = np.zeros(n_symbols, dtype=TRADE)
-    found = np.zeros(n + n_symbols, dtype=TRADE)
-    _begin(m, acc, slots, period)
-    kept = _rows(n, n_actions, last)
-    scratch = _scratch(n_actions)
-    counts = Counts(
-        np.zeros(n_actions, dtype=np.int64), np.zeros(N_STATES, dtype=np.int64),
-        np.zeros(N_STATES, dtype=np.int64), np.zeros(n_actions),
-    )  # fmt: skip
-    decided = np.zeros(n, dtype=np.bool_)
-    equity = np.zeros(last - period.first + 1)
-    equity[0] = period.settings.start_equity_quote
-    run = compiled_pass()
-    overlap = np.ascontiguousarray(period.candidates.overlap[own])
-    draws = rng.random((n, 2))
-    while True:
-        until = min(last, int(acc["row"][0]) + CHUNK_ROWS)
-        run(
-            m.address, tape.slopes, places, overlap, _preset_of(period), draws,
-            agent.settings.epsilon, period.settings.signal.min_confidence,
-            REWARD_KINDS[period.reward], acc[0], slots[0], trades, found, _tables(agent), kept,
-            scratch, counts, decided, equity, period.first, until,
+
+class TablePass:
+    """A period laid out for compiled passes of a table; equal to ``Simulator.run(learn=agent)``."""
+
+    def __init__(self, period: Period) -> None:
+        self.period = period
+        data, tape = period.data, period.tape
+        self._memory = lay_out(data, tape, None, period.settings, period.preset, tape.candidate)
+        own = period.rows()
+        n, n_symbols = int(own.size), data.market.n_symbols
+        self._places = np.full(tape.candidate.shape, -1, dtype=np.int64)
+        self._places[period.candidates.rows[own], period.candidates.symbols[own]] = np.arange(n)
+        self._overlap = np.ascontiguousarray(period.candidates.overlap[own])
+        self._n, self._preset = n, _preset_of(period)
+        self._slots = np.zeros((1, n_symbols), dtype=SLOT)
+        self._trades = np.zeros(n_symbols, dtype=TRADE)
+        self._kept = _rows(n, period.preset.n, period.last)
+        self._compiled = compiled_pass()
+
+    def run(
+        self,
+        agent: CounterfactualAgent,
+        rng: np.random.Generator,
+        progress: Progress | None = None,
+        account: str = "sim",
+    ) -> PolicyRun:
+        """Train ``agent`` on one pass; it trades greedily with epsilon, drawn from ``rng``.
+
+        Raises:
+            FixInput: A row's outcome is not finite; it names the row and the action.
+        """
+        period, kept, n = self.period, self._kept, self._n
+        last, n_actions = period.last, period.preset.n
+        acc = np.zeros(1, dtype=account_dtype(period.settings.ess.max_stops_15m))
+        self._slots[:] = np.zeros((), dtype=SLOT)
+        _begin(self._memory, acc, self._slots, period)
+        _empty(kept)
+        found = np.zeros(n + self._trades.size, dtype=TRADE)
+        scratch = _scratch(n_actions)
+        counts = Counts(
+            np.zeros(n_actions, dtype=np.int64), np.zeros(N_STATES, dtype=np.int64),
+            np.zeros(N_STATES, dtype=np.int64), np.zeros(n_actions),
         )  # fmt: skip
-        _refuse_bad(agent, data.market.symbols, kept, scratch)
-        if progress is not None:
-            progress(int(acc["row"][0]) - period.first)
-        if int(acc["row"][0]) >= last or bool(acc["ruined"][0]):
-            break
-    learned = int(scratch.counters[SEQUENCE])
-    _remember(agent, data.market, kept, learned, account)
-    found = found[: scratch.counters[TRADES]]
-    ruined = bool(acc["ruined"][0])
-    return _report(period, agent, found, places, counts, decided, equity, learned, ruined)
+        decided = np.zeros(n, dtype=np.bool_)
+        equity = np.zeros(last - period.first + 1)
+        equity[0] = period.settings.start_equity_quote
+        draws, tables = rng.random((n, 2)), _tables(agent)
+        while True:
+            until = min(last, int(acc["row"][0]) + CHUNK_ROWS)
+            self._compiled(
+                self._memory.address, period.tape.slopes, self._places, self._overlap,
+                self._preset, draws, agent.settings.epsilon,
+                period.settings.signal.min_confidence, REWARD_KINDS[period.reward], acc[0],
+                self._slots[0], self._trades, found, tables, kept, scratch, counts, decided,
+                equity, period.first, until,
+            )  # fmt: skip
+            _refuse_bad(agent, period.data.market.symbols, kept, scratch)
+            if progress is not None:
+                progress(int(acc["row"][0]) - period.first)
+            if int(acc["row"][0]) >= last or bool(acc["ruined"][0]):
+                break
+        learned = int(scratch.counters[SEQUENCE])
+        _remember(agent, period.data.market, kept.seen[:learned].copy(), account)
+        found = found[: scratch.counters[TRADES]]
+        ruined = bool(acc["ruined"][0])
+        return _report(period, agent, found, self._places, counts, decided, equity, learned, ruined)
 
 
 class PresetColumns(NamedTuple):
@@ -112,17 +136,25 @@ def _begin(m: Any, acc: Any, slots: Any, period: Period) -> None:
 
 
 def _rows(n: int, n_actions: int, last: int) -> Rows:
+    """Room for ``n`` waiting rows and one that is looked at without being learned."""
+    grid = (n + 1, n_actions)
+    state, place, row, symbol = np.empty((4, n + 1), dtype=np.int64)
     return Rows(
-        np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64),
-        np.zeros(n, dtype=np.int64), np.zeros(n), np.zeros(n),
-        np.zeros((n, n_actions), dtype=np.bool_), np.zeros((n, n_actions)),
-        np.zeros((n, n_actions)), np.full(last + 2, -1, dtype=np.int64),
-        np.full(last + 2, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64),
+        state, place, row, symbol, np.empty(n + 1), np.empty(n + 1), np.empty(grid, dtype=np.bool_), np.empty(grid),
+        np.empty(grid), np.empty(last + 2, dtype=np.int64), np.empty(last + 2, dtype=np.int64),
+        np.empty(n + 1, dtype=np.int64), np.empty(n + 1, dtype=np.int64),
+        np.empty((n, 2), dtype=np.int64),
     )  # fmt: skip
 
 
+def _empty(kept: Rows) -> None:
+    """Make all places free."""
+    kept.head[:], kept.tail[:] = -1, -1
+    kept.free[:] = np.arange(kept.free.size)
+
+
 def _scratch(n_actions: int) -> Scratch:
-    counters = np.zeros(5, dtype=np.int64)
+    counters = np.zeros(6, dtype=np.int64)
     counters[BAD_ROW] = -1
     return Scratch(
         np.zeros(n_actions, dtype=np.int64), np.zeros(n_actions),
@@ -159,14 +191,17 @@ def _refuse_bad(
         )
 
 
-def _remember(agent: CounterfactualAgent, market: Any, kept: Rows, n: int, account: str) -> None:
+def _remember(agent: CounterfactualAgent, market: Any, seen: Int64Array, account: str) -> None:
     """The ids of the rows learned, as the decisions of the plain pass would bear them."""
-    if n == 0:
+    if seen.size == 0:
         return
-    close = market.close_ns[kept.row[:n]]
-    names = [market.symbols[s] for s in kept.symbol[:n].tolist()]
-    ids = ((f"{account}:{name}:{ns}", 0) for name, ns in zip(names, close.tolist(), strict=True))
-    agent.learned_elsewhere(ids, int(close.max()))
+    close = market.close_ns[seen[:, 0]]
+
+    def identities() -> Iterator[tuple[str, int]]:
+        for s, ns in zip(seen[:, 1].tolist(), close.tolist(), strict=True):
+            yield f"{account}:{market.symbols[s]}:{ns}", 0
+
+    agent.learned_elsewhere(identities, int(close.max()))
 
 
 def _report(

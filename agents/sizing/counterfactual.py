@@ -7,7 +7,7 @@ prior, scored by a lower confidence bound; without evidence there is no trade.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -125,10 +125,11 @@ class CounterfactualAgent:
         self._learned.add(identity)
         self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
 
-    def learned_elsewhere(self, identities: Iterable[tuple[str, int]], last_ns: int) -> None:
+    def learned_elsewhere(
+        self, identities: Callable[[], Iterable[tuple[str, int]]], last_ns: int
+    ) -> None:
         """Remember ids whose rows a compiled pass has put into the tables already."""
-        for identity in identities:
-            self._learned.add(identity)
+        self._learned.add_later(identities)
         self.last_update_ns = max(self.last_update_ns, last_ns)
 
     def begin_pass(self) -> None:

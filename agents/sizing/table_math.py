@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 MIN_ROWS = 30
+LARGEST = 1.7976931348623157e308
 
 
 def update_rows(
@@ -26,47 +27,91 @@ def update_rows(
     undefined although its reward is known; then no table has changed.
     """
     n = reward.shape[0]
+    near, mid, far = (
+        line_of(slopes, 0, ev, round_trip, atr_frac, ev_z, use_prior),
+        line_of(slopes, 1, ev, round_trip, atr_frac, ev_z, use_prior),
+        line_of(slopes, 2, ev, round_trip, atr_frac, ev_z, use_prior),
+    )
+    undefined = 0
     for a in range(n):
-        residual[a] = math.nan
-        if not mask[a] or math.isnan(reward[a]) or f[a] == 0.0:
-            continue
         e = exits[a]
-        x = reward[a]
-        if use_prior:
-            x = x - prior_of(
-                f[a], slopes[e, 0], slopes[e, 1], slopes[e, 2], ev, round_trip, atr_frac, ev_z
-            )
-        if not math.isfinite(x):
-            return a
-        residual[a] = x
+        line = near if e == 0 else mid if e == 1 else far
+        x = reward[a] - prior_on(f[a], line)
+        learned = mask[a] & (reward[a] == reward[a]) & (f[a] != 0.0)
+        undefined += 1 if learned & (not abs(x) <= LARGEST) else 0
+        residual[a] = x if learned else math.nan
+    if undefined > 0:
+        return first_undefined(reward, mask, f, residual)
     r1 = state // 12
-    r2 = r1 // 5
-    for a in range(n):
-        x = residual[a]
-        if math.isnan(x):
-            continue
-        u = 1.0 / (1.0 + overlap[exits[a]]) / passes
-        for level in range(3):
-            row = state
-            if level == 1:
-                row = r1
-            elif level == 2:
-                row = r2
-            raw[level, row, a] += 1.0
-            eff[level, row, a] += u
-            step = max(1.0 / raw[level, row, a], min_step)
-            mean[level, row, a] += step * (x - mean[level, row, a])
-            msq[level, row, a] += step * (x * x - msq[level, row, a])
-        all_raw[a] += 1.0
-        step = max(1.0 / all_raw[a], min_step)
-        all_mean[a] += step * (x - all_mean[a])
-        all_msq[a] += step * (x * x - all_msq[a])
+    u0 = 1.0 / (1.0 + overlap[0]) / passes
+    u1 = 1.0 / (1.0 + overlap[1]) / passes
+    u2 = 1.0 / (1.0 + overlap[2]) / passes
+    for level in range(3):
+        row = state if level == 0 else r1 if level == 1 else r1 // 5
+        move_means(raw[level, row], mean[level, row], msq[level, row], residual, min_step)
+        effective = eff[level, row]
+        for a in range(n):
+            e = exits[a]
+            u = u0 if e == 0 else u1 if e == 1 else u2
+            effective[a] += u if residual[a] == residual[a] else 0.0
+    move_means(all_raw, all_mean, all_msq, residual, min_step)
     return -1
+
+
+def first_undefined(reward: Any, mask: Any, f: Any, residual: Any) -> int:
+    """First action whose residual is not finite although its reward is known."""
+    for a in range(reward.shape[0]):
+        known = mask[a] and reward[a] == reward[a] and f[a] != 0.0
+        if known and not abs(residual[a]) <= LARGEST:
+            return a
+    return -1
+
+
+def move_means(raw: Any, mean: Any, msq: Any, residual: Any, min_step: float) -> None:
+    """One row more for every action whose residual is known; NaN leaves its cell as it is.
+
+    Without branches, so that several actions are moved by one instruction.
+    """
+    for a in range(residual.shape[0]):
+        x = residual[a]
+        known = x == x
+        rows = raw[a] + (1.0 if known else 0.0)
+        step = 1.0 / (rows if known else 1.0)
+        step = step if step > min_step else min_step
+        raw[a] = rows
+        mean[a] += step * ((x if known else mean[a]) - mean[a])
+        msq[a] += step * ((x * x if known else msq[a]) - msq[a])
 
 
 def has_line(b: float, se: float, q: float) -> bool:
     """An exit has an expected-value line when all three numbers are known."""
     return b == b and se == se and q == q
+
+
+class Line(NamedTuple):
+    """What an exit is expected to earn before any own sample: moves as fractions of price.
+
+    ``move`` net of costs, ``mean_square`` of the move; both 0 where ``known`` is False.
+    """
+
+    known: bool
+    move: float
+    mean_square: float
+
+
+def line_of(
+    slopes: Any, e: int, ev: float, round_trip: float, atr_frac: float, ev_z: float, use: bool
+) -> Line:
+    """Line of one exit from its slope, error and mean square in ATRs; unknown unless ``use``."""
+    b, se, q = slopes[e, 0], slopes[e, 1], slopes[e, 2]
+    if not (use and has_line(b, se, q)):
+        return Line(False, 0.0, 0.0)
+    return Line(True, net_move(b, se, ev, round_trip, ev_z), q * (atr_frac * atr_frac))
+
+
+def prior_on(f: float, line: Line) -> float:
+    """``g0`` of executed notional ``f`` over equity; 0 without a line."""
+    return f * line.move - f * f * line.mean_square * 0.5 if line.known else 0.0
 
 
 def prior_of(
@@ -76,8 +121,8 @@ def prior_of(
     """``g0`` of one action; 0 without a line."""
     if not has_line(b, se, q):
         return 0.0
-    mean_square = q * (atr_frac * atr_frac)
-    return f * net_move(b, se, ev, round_trip, ev_z) - f * f * mean_square * 0.5
+    move = net_move(b, se, ev, round_trip, ev_z)
+    return prior_on(f, Line(True, move, q * (atr_frac * atr_frac)))
 
 
 def net_move(b: float, se: float, ev: float, round_trip: float, ev_z: float) -> float:
@@ -95,37 +140,28 @@ def score_actions(
     kelly: float, out: Any,
 ) -> None:  # fmt: skip
     """Score of every action; -inf where masked or not eligible, 0 for skip."""
+    near, mid, far = (
+        line_of(slopes, 0, ev, round_trip, atr_frac, ev_z, use_prior),
+        line_of(slopes, 1, ev, round_trip, atr_frac, ev_z, use_prior),
+        line_of(slopes, 2, ev, round_trip, atr_frac, ev_z, use_prior),
+    )
     r1 = state // 12
     r2 = r1 // 5
+    n1, n2, n3 = eff[0, state], eff[1, r1], eff[2, r2]
+    m1, m2, m3 = mean[0, state], mean[1, r1], mean[2, r2]
+    rows, squares = raw[2, r2], msq[2, r2]
     for a in range(mask.shape[0]):
-        if not mask[a]:
-            out[a] = -math.inf
-            continue
-        if f[a] == 0.0:
-            out[a] = 0.0
-            continue
         e = exits[a]
-        q = slopes[e, 2]
-        line = use_prior and has_line(slopes[e, 0], slopes[e, 1], q)
-        g0 = 0.0
-        m2 = 0.0
-        if line:
-            m2 = q * (atr_frac * atr_frac)
-            g0 = prior_of(f[a], slopes[e, 0], slopes[e, 1], q, ev, round_trip, atr_frac, ev_z)
-        sd = -1.0
-        if raw[2, r2, a] >= MIN_ROWS:
-            sd = spread(mean[2, r2, a], msq[2, r2, a])
-        elif all_raw[a] >= MIN_ROWS:
-            sd = spread(all_mean[a], all_msq[a])
-        elif line:
-            sd = f[a] * math.sqrt(m2)
-        if sd < 0.0:
-            out[a] = -math.inf
-            continue
-        out[a] = shrunk_score(
-            eff[0, state, a], eff[1, r1, a], eff[2, r2, a], mean[0, state, a], mean[1, r1, a],
-            mean[2, r2, a], k1, k2, k3, sd, z, g0 - (1.0 / kelly - 1.0) * f[a] * f[a] * m2 * 0.5,
-        )  # fmt: skip
+        line = near if e == 0 else mid if e == 1 else far
+        # All three are computed and one is taken: several actions go by one instruction so.
+        own, wide = spread(m3[a], squares[a]), spread(all_mean[a], all_msq[a])
+        drawn = f[a] * math.sqrt(line.mean_square) if line.known else -1.0
+        sd = own if rows[a] >= MIN_ROWS else wide if all_raw[a] >= MIN_ROWS else drawn
+        root = prior_on(f[a], line) - (1.0 / kelly - 1.0) * f[a] * f[a] * line.mean_square * 0.5
+        score = shrunk_score(n1[a], n2[a], n3[a], m1[a], m2[a], m3[a], k1, k2, k3, sd, z, root)
+        score = score if sd >= 0.0 else -math.inf
+        score = score if f[a] != 0.0 else 0.0
+        out[a] = score if mask[a] else -math.inf
 
 
 def spread(mean: float, msq: float) -> float:
@@ -151,7 +187,17 @@ def shrunk_score(
     return root + mu1 - z * sd * math.sqrt(error)
 
 
-HELPERS = (has_line, net_move, prior_of, spread, shrunk_score)
+HELPERS = (
+    has_line,
+    net_move,
+    line_of,
+    prior_on,
+    prior_of,
+    spread,
+    shrunk_score,
+    first_undefined,
+    move_means,
+)
 """What ``update_rows`` and ``score_actions`` call; a larger compiled loop registers them too."""
 
 

@@ -24,6 +24,7 @@ from envs.market.bars import RawSeries
 from envs.market.build import MarketReport, build_market
 from envs.market.labels import Labels, label_bars, triple_barrier
 from envs.market.lines import fit_line
+from envs.market.planted_calibration import CALIBRATED, PlantedModel
 from envs.market.synthetic import EDGES, SyntheticSettings, ar1, generate
 
 ACCURACY = (0.75, 0.70, 0.65, 0.55)
@@ -47,19 +48,7 @@ _PATHS = tuple(f"PATH{i}" for i in range(6))
 _PATH_BARS = 20_000
 _SETTLED_BARS = 200
 _NEWTON_STEPS = 12
-
-
-@dataclass(frozen=True)
-class PlantedModel:
-    """A model: correlation of its view with the signal, its calibration, its EV line.
-
-    ``curve`` (intercept, slope): P(long net profitable | view x) = logistic(intercept + slope*x),
-    and P(short net profitable | x) = logistic(intercept - slope*x).
-    """
-
-    accuracy: float
-    curve: tuple[float, float]
-    line: EvLine
+_OF_THE_PATHS = ("symbols", "n_bars", "seed", "edge", "correlation", "warmup_bars", "start_ns")
 
 
 @dataclass(frozen=True)
@@ -116,13 +105,18 @@ def planted_models(
         settings, symbols=_PATHS, n_bars=_PATH_BARS, seed=0, edge=claimed_edge, correlation=0.0,
         warmup_bars=0, start_ns=0,
     )  # fmt: skip
-    return _calibrated(law, costs, horizon)
+    default = replace(SyntheticSettings(), **{k: getattr(law, k) for k in _OF_THE_PATHS})
+    usual = law == default and costs == CostSettings() and horizon == SignalSettings().horizon_bars
+    if usual and claimed_edge in CALIBRATED:
+        return CALIBRATED[claimed_edge]
+    return calibrate(law, costs, horizon)
 
 
 @lru_cache(maxsize=8)
-def _calibrated(
+def calibrate(
     law: SyntheticSettings, costs: CostSettings, horizon: int
 ) -> tuple[tuple[PlantedModel, ...], EvLine]:
+    """Fit curves and lines on the paths of a law; ``planted_calibration`` keeps the usual ones."""
     # The path with the opposite edge has the same shocks: in the pair they cancel, the edge stays.
     drawn = generate(law, _STREAM)
     paths = (*drawn.series, *generate(replace(law, edge=-law.edge), _STREAM).series)

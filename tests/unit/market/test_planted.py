@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from math import sqrt
 
@@ -8,6 +9,7 @@ import pytest
 
 from envs.core.series import prepare
 from envs.core.settings import CoreSettings, CostSettings
+from envs.core.tape import EvLine
 from envs.core.types import NS_PER_DAY, BoolArray, ExitStrategy, Float64Array, Int64Array
 from envs.defaults import uniform_tape
 from envs.kernel.signal import exits_of
@@ -16,10 +18,12 @@ from envs.market.lines import fit_exit_slope, fit_line
 from envs.market.planted import (
     ACCURACY,
     SyntheticMarket,
+    calibrate,
     planted_models,
     synthetic_market,
     views_of,
 )
+from envs.market.planted_calibration import PlantedModel
 from envs.market.synthetic import EDGES, SyntheticSettings, ar1
 
 COSTS = CostSettings()
@@ -194,3 +198,21 @@ def test_exit_slopes_are_those_of_a_fresh_market(exit_: ExitStrategy) -> None:
     assert found is not None
     assert abs(found.b - planted.b) < 3.0 * (found.se + planted.se)
     assert abs(found.q / planted.q - 1.0) < 0.1
+
+
+@pytest.mark.parametrize("name", ["weak", "strong"])
+def test_the_kept_calibration_is_what_fitting_gives(name: str) -> None:
+    kept = planted_models(SyntheticSettings(), EDGES[name], CostSettings(), 8)
+    law = replace(
+        SyntheticSettings(), symbols=tuple(f"PATH{i}" for i in range(6)), n_bars=20_000, seed=0,
+        edge=EDGES[name], correlation=0.0, warmup_bars=0, start_ns=0,
+    )  # fmt: skip
+    fitted = calibrate(law, CostSettings(), 8)
+    assert _numbers(kept) == pytest.approx(_numbers(fitted), rel=1e-9), fitted
+
+
+def _numbers(calibration: tuple[tuple[PlantedModel, ...], EvLine]) -> list[float]:
+    models, pool = calibration
+    lines = [m.line for m in models] + [pool]
+    curves = [x for m in models for x in (m.accuracy, *m.curve)]
+    return curves + [x for line in lines for x in (line.b, line.s_mean, line.se, line.n)]
