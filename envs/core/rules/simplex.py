@@ -51,7 +51,7 @@ def project4(
             fixed += hi
         else:
             free += v
-    if free > 0.0:
+    if free > 0.0 and fixed < 1.0:
         scale = (1.0 - fixed) / free
     return (
         _clip(scale * v0, lo, hi),
