@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import FunctionType
+from typing import Any, cast
 
 import numpy as np
 
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
+from agents.sizing.table_math import HELPERS, update_rows
 from benchmarks.data import SEED
 from benchmarks.drive import make
 from benchmarks.framework.metrics import Outcome, median_of
@@ -18,7 +20,9 @@ from benchmarks.scenarios.vector import do_nothing
 from envs.core.actions import preset
 from envs.core.decide import decide
 from envs.core.hooks import HookChain
+from envs.core.rules.state import N_STATES
 from envs.core.trade import Alternatives, ResolvedDecision, Skipped
+from envs.kernel.compile import compiled, register
 from envs.kernel.counterfactual import Counterfactual
 
 PPO_ENVS = 256
@@ -50,6 +54,70 @@ def table_update(options: Options) -> Outcome:
         "cpu_us_per_update": median_of([t.cpu / n * 1e6 for t in runs], "us", "lower", 0.15),
     }
     return Outcome(metrics, (), disturbance(runs, 1))
+
+
+def many_updates(
+    tables: Any, states: Any, rewards: Any, masks: Any, shares: Any, slopes: Any, exits: Any,
+    overlap: Any, residual: Any,
+) -> None:  # fmt: skip
+    """Learn ready rows one after the other; compiled."""
+    for i in range(states.shape[0]):
+        update_rows(
+            tables[0], tables[1], tables[2], tables[3], tables[4], tables[5], tables[6],
+            states[i], rewards[i], masks[i], shares[i], slopes, exits, overlap, 0.001, 0.0015,
+            0.01, 0.5, True, 1.0, 0.0003, residual,
+        )  # fmt: skip
+
+
+@scenario("learn/update-alone", "table updates of ready rows in one compiled call, one thread")
+def update_alone(options: Options) -> Outcome:
+    """Cells a second: every action's cell at three levels and over all regimes, 304 a decision."""
+    agent, n = CounterfactualAgent(preset("full"), SizingSettings()), 4_000
+    rng, n_actions = np.random.default_rng(SEED), preset("full").n
+    for helper in (*HELPERS, update_rows):
+        register(cast(FunctionType, helper))
+    run = compiled(many_updates)
+    tables = (
+        agent.raw, agent.eff, agent.mean, agent.msq, agent.all_raw, agent.all_mean, agent.all_msq,
+    )  # fmt: skip
+    masks = rng.random((n, n_actions)) < 0.9
+    rewards = np.where(masks, rng.normal(0.0, 0.01, (n, n_actions)), np.nan)
+    slopes = np.array([[1.9, 0.5, 2.0], [2.5, 0.8, 3.0], [4.2, 1.6, 4.0]])
+    rows = (rng.integers(0, N_STATES, n), rewards, masks, rng.random((n, n_actions)) * 0.4)
+    rest = (slopes, agent.exits, np.array([3, 4, 5]), np.empty(n_actions))
+
+    def go() -> None:
+        for _ in range(20):
+            run(tables, *rows, *rest)
+
+    runs = repeated(go, options.repeats)
+    total = 20 * n
+    metrics = {
+        "updates_per_s": median_of([total / t.wall for t in runs], "1/s", "higher"),
+        "cells_per_s": median_of([4 * n_actions * total / t.wall for t in runs], "1/s", "higher"),
+        "cpu_ns_per_update": median_of([t.cpu / total * 1e9 for t in runs], "ns", "lower", 0.15),
+    }
+    notes = ("states drawn evenly over all 300; a cell is one action at one of four levels",)
+    return Outcome(metrics, notes, disturbance(runs, 1))
+
+
+@scenario("learn/live", "one live decision and its learning: decide, 76 outcomes, learn_one")
+def live(options: Options) -> Outcome:
+    """What a closed trade costs the runtime, one call each from Python, one thread."""
+    desk, ready = views(600 if options.quick else 2_000)
+    kernel, agent = Counterfactual(desk, 0), CounterfactualAgent(preset("full"), SizingSettings())
+    overlap = np.zeros(3, dtype=np.int64)
+
+    def go() -> None:
+        for view in ready:
+            decision = decide(view, agent, HookChain())
+            alternatives = Alternatives(*kernel.outcomes(view), overlap)
+            agent.learn_one(ResolvedDecision(decision, Skipped("SKIP"), 0.0, alternatives))
+
+    runs = repeated(go, options.repeats, agent.begin_pass)
+    each = [t.wall / len(ready) * 1e6 for t in runs]
+    metrics = {"us_per_decision": median_of(each, "us", "lower", 0.15)}
+    return Outcome(metrics, (f"{len(ready)} decisions",), disturbance(runs, 1))
 
 
 @scenario("learn/ppo-256", "SB3 PPO, 256 environments, against a do-nothing one, runs in turn")

@@ -22,7 +22,7 @@ def training_pass(options: Options) -> Outcome:
     """Candidates per second of the default learner's pass, one thread."""
     try:
         from training.simulate import Period
-        from training.table_pass import run_table_pass
+        from training.table_pass import TablePass
         from training.tape import Candidates
     except ImportError as error:
         raise NotHere(f"needs {error.name}") from error
@@ -37,9 +37,10 @@ def training_pass(options: Options) -> Outcome:
         at.data, tape, cast(Any, None), candidates, at.settings, preset("full"), first, last
     )
     agent = CounterfactualAgent(period.preset, SizingSettings())
+    ready = TablePass(period)
 
     def go() -> None:
-        run_table_pass(period, agent, np.random.default_rng(SEED))
+        ready.run(agent, np.random.default_rng(SEED))
 
     runs = repeated(go, options.repeats, agent.begin_pass)
     n = int(period.rows().size)
