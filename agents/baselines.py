@@ -7,13 +7,14 @@ from math import inf
 
 import numpy as np
 
+from agents.outcomes import check_executed
 from agents.policy import Policy
 from agents.protocol import AgentState
 from agents.settings import KellySettings
 from agents.sizing.ev_kelly import EvKelly
 from agents.sizing.kelly_tally import KellyTally
 from envs.core.actions import ActionPreset
-from envs.core.errors import FixSettings
+from envs.core.errors import FixSettings, RefusedArtifact
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.rounding import from_units
 from envs.core.trade import Alternatives, ClosedTrade, ResolvedDecision, SizingChoice, SizingContext
@@ -105,7 +106,7 @@ class FractionalKelly(Policy):
 
     def __init__(self, preset: ActionPreset, settings: KellySettings) -> None:
         super().__init__("fractional kelly", preset)
-        self._tally = KellyTally(settings)
+        self._settings, self._tally = settings, KellyTally(settings)
         self._balanced = _balanced(preset)
         self._first = preset.index_of(1.0, 1, ExitStrategy.BALANCED)
         self._stop = stop_atr(int(ExitStrategy.BALANCED))
@@ -126,8 +127,13 @@ class FractionalKelly(Policy):
         return self._first if self._tally.on_paper and context.mask[self._first] else None
 
     def learn_one(self, resolved: ResolvedDecision) -> None:
-        """Remember a closed trade's net R, or on paper that of the trade that was not made."""
+        """Remember a closed trade's net R, or on paper that of the trade that was not made.
+
+        Raises:
+            FixInput: A trade of an action its decision did not allow, or of another preset.
+        """
         if isinstance(resolved.outcome, ClosedTrade):
+            check_executed(resolved.decision, self.preset.n)
             self._tally.record_real(resolved.id, resolved.outcome.r_net)
         elif resolved.alternatives is not None:
             self._learn_paper(resolved, resolved.alternatives)
@@ -148,9 +154,21 @@ class FractionalKelly(Policy):
         return {**values, "tally": tally}, arrays
 
     def load_state_dict(self, state: AgentState) -> None:
-        """Restore the tally."""
+        """Restore the tally; on refusal nothing has changed.
+
+        Raises:
+            RefusedArtifact: Another policy or preset, or a state that lacks something.
+        """
         super().load_state_dict(state)
-        self._tally.load_state_dict((state[0]["tally"], state[1]))
+        missing = sorted(set(self.state_dict()[1]) - set(state[1]))
+        if missing:
+            raise RefusedArtifact(f"{self.name}: the state lacks {', '.join(missing)}")
+        tally = KellyTally(self._settings)
+        try:
+            tally.load_state_dict((state[0]["tally"], state[1]))
+        except KeyError as error:
+            raise RefusedArtifact(f"{self.name}: the state lacks {error}") from error
+        self._tally = tally
 
 
 def fixed_1x(preset: ActionPreset) -> Constant:

@@ -8,18 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agents.checkpoint_versions import SCHEMA_NAME, SCHEMA_VERSION
 from agents.deep.agent import ALGORITHMS, NetworkAgent
 from agents.protocol import SizingAgent
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.ev_kelly import EvKelly
 from agents.sizing.q_learning import QLearningAgent
-from envs.artifact import load_artifact, save_artifact
+from envs.artifact import load_artifact, load_or_previous, save_artifact
 from envs.core.actions import ActionPreset, preset
 from envs.core.errors import FixInput, FixSettings, RefusedArtifact
-
-SCHEMA_NAME = "sizing-agent"
-SCHEMA_VERSION = 1
 
 
 def _network(algorithm: str, grid: ActionPreset, _: SizingSettings) -> SizingAgent:
@@ -97,6 +95,17 @@ def load_agent(
     except (RefusedArtifact, FixSettings) as error:
         raise RefusedArtifact(f"{path}: {error}") from error
     return agent, payload["extra"]
+
+
+def restore_agent(path: Path, **expected: Any) -> tuple[SizingAgent, dict[str, Any]]:
+    """``load_agent`` for a running system: from a damaged file the copy before it, with a warning.
+
+    What was learned between the two must be learned again, from the journal.
+
+    Raises:
+        RefusedArtifact: Both are damaged, or the file is not what is expected.
+    """
+    return load_or_previous(path, partial(load_agent, **expected))
 
 
 def stored_settings(stored: Mapping[str, Any]) -> SizingSettings:

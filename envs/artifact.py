@@ -10,33 +10,36 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from envs.core.errors import FixInput, RefusedArtifact
+from envs.core.errors import DamagedArtifact, FixInput, RefusedArtifact
 from envs.durable import atomic_write_bytes, atomic_write_text, replace_durably, writer_lock
 
 __all__ = [
     "Artifact", "array_digest", "atomic_write_bytes", "atomic_write_text", "canonical_json",
-    "code_version", "content_digest", "file_digest", "json_digest", "load_artifact", "migration",
-    "previous", "save_artifact", "writer_lock",
+    "code_version", "content_digest", "file_digest", "json_digest", "load_artifact",
+    "load_or_previous", "migration", "previous", "save_artifact", "writer_lock",
 ]  # fmt: skip
 
 Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
 Migration = Callable[[dict[str, Any], Arrays], tuple[dict[str, Any], Arrays]]
+Loaded = TypeVar("Loaded")
 
 FIELDS: Final = frozenset({
     "schema_name", "schema_version", "created_ns", "code_version", "config_hash",
     "feature_schema_hash", "payload", "arrays", "arrays_sha256", "sha256",
 })  # fmt: skip
 _migrations: dict[tuple[str, int], Migration] = {}
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,30 @@ def load_artifact(
     )  # fmt: skip
 
 
+def load_or_previous(path: Path | str, load: Callable[[Path], Loaded]) -> Loaded:
+    """Let ``load`` read a file or, where that is damaged, the copy it replaced, with a warning.
+
+    Only damage leads to the copy; a file of another schema, shape or setup stays refused. What was
+    learned between the two copies is lost unless the caller applies it again.
+
+    Raises:
+        DamagedArtifact: The file is damaged, and there is no intact copy.
+    """
+    path = Path(path)
+    try:
+        return load(path)
+    except DamagedArtifact as error:
+        kept = previous(path)
+        if not kept.exists():
+            raise
+        try:
+            found = load(kept)
+        except RefusedArtifact:
+            raise error from None
+        _log.warning("%s: loaded %s instead; what was learned since is missing", error, kept.name)
+        return found
+
+
 def _json_path(path: Path | str) -> Path:
     path = Path(path)
     if path.suffix != ".json":
@@ -294,13 +321,13 @@ def _read_arrays(path: Path, envelope: Mapping[str, Any]) -> Arrays:
         with np.load(io.BytesIO(blob), allow_pickle=False) as data:
             arrays: Arrays = {name: data[name] for name in data.files}
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise RefusedArtifact(f"{candidate}: expected plain arrays, found {error}") from error
+        raise DamagedArtifact(f"{candidate}: expected plain arrays, found {error}") from error
     found_digests = {name: array_digest(a) for name, a in arrays.items()}
     _expect(path, "arrays", envelope["arrays"], found_digests)
     return arrays
 
 
-def _damaged(path: Path, what: str) -> RefusedArtifact:
+def _damaged(path: Path, what: str) -> DamagedArtifact:
     hint = ""
     kept = previous(path)
     if kept.exists():
@@ -309,7 +336,7 @@ def _damaged(path: Path, what: str) -> RefusedArtifact:
             hint = f"; the version before it, {kept.name}, is intact"
         except RefusedArtifact:
             hint = f"; {kept.name} is damaged too"
-    return RefusedArtifact(f"{path}: {what}{hint}")
+    return DamagedArtifact(f"{path}: {what}{hint}")
 
 
 def _expect(path: Path, field: str, expected: Any, found: Any) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
+from agents.adviser_settings import MemorySettings, PerformanceSettings
 from agents.deep.settings import QUICK_TIMESTEPS, DeepSettings
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.settings import KellySettings, SizingSettings
@@ -53,6 +54,8 @@ class Settings:
     kelly: KellySettings = field(default_factory=KellySettings)
     reinforcement: ReinforcementSettings = field(default_factory=ReinforcementSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
+    performance: PerformanceSettings = field(default_factory=PerformanceSettings)
+    memory: MemorySettings = field(default_factory=MemorySettings)
 
     def values(self) -> dict[str, Any]:
         """Every setting's value by TOML key, in the order of the tables."""

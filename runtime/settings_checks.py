@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
+from agents.deep.settings import DeepSettings
 from runtime.settings_tree import by_name
 from runtime.settings_values import render
 
@@ -20,6 +21,7 @@ NOT_ABOVE = (
     ("market.adx_range", "market.adx_trend"),
     ("reinforcement.min_exploration", "reinforcement.initial_exploration"),
     ("reinforcement.min_weight", "reinforcement.max_weight"),
+    ("performance.poor_win_rate", "performance.good_win_rate"),
 )
 REWARD_WEIGHTS = (
     "reinforcement.reward_alpha", "reinforcement.reward_beta", "reinforcement.reward_gamma",
@@ -48,6 +50,9 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     if abs(total - 1.0) > SUM_TOLERANCE:
         named = ", ".join(_said(key, values) for key in REWARD_WEIGHTS)
         yield f"{named} must sum to 1, not {total:g}"
+    if values["run.agent"] != "table":
+        own = {key.removeprefix("deep."): v for key, v in values.items() if key.startswith("deep.")}
+        yield from DeepSettings(**own).contradictions(values["run.agent"], values["sizing.reward"])
 
 
 def _said(key: str, values: Mapping[str, Any]) -> str:

@@ -29,6 +29,8 @@ TITLES = {
     "kelly": "Kelly",
     "reinforcement": "The weight and calibration manager",
     "live": "The live runtime only: training reads none of these",
+    "performance": "Adviser: each symbol's own trades (live runtime)",
+    "memory": "Adviser: memory of trades, regimes and setups (live runtime)",
 }
 HEAD = """# Settings
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
+from agents.adviser_settings import MemorySettings, PerformanceSettings
 from agents.deep.settings import DeepSettings
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.settings import KellySettings, SizingSettings
@@ -27,6 +28,8 @@ GROUPS: dict[str, type[Any]] = {
     "kelly": KellySettings,
     "reinforcement": ReinforcementSettings,
     "live": LiveSettings,
+    "performance": PerformanceSettings,
+    "memory": MemorySettings,
 }
 PREFIXES = (
     "QT_AI_", "QT_ESS_", "QT_AELM_", "QT_ENSEMBLE_", "RL_", "ORCH_", "MATH_", "REGIME_", "COST_",

@@ -112,7 +112,8 @@ class NetworkAgent:
         """Take over weights of the same algorithm and preset.
 
         Raises:
-            RefusedArtifact: Another algorithm or preset, or layers that do not fit.
+            RefusedArtifact: Another algorithm or preset, something missing, or layers that do not
+                fit; nothing has changed then.
         """
         values, arrays = state
         mine = self.state_dict()[0]
@@ -121,17 +122,20 @@ class NetworkAgent:
                 raise RefusedArtifact(
                     f"{self.name}: {key}: expected {mine[key]!r}, found {values.get(key)!r}"
                 )
-        names = {f"{kind}{k}" for k in range(int(values["n_layers"])) for kind in "wb"}
+        n_layers, activation = values.get("n_layers"), values.get("activation")
+        if not isinstance(n_layers, int) or n_layers < 0:
+            raise RefusedArtifact(f"{self.name}: n_layers: expected a number, found {n_layers!r}")
+        names = {f"{kind}{k}" for k in range(n_layers) for kind in "wb"}
         if set(arrays) != names:
             raise RefusedArtifact(
                 f"{self.name}: arrays: expected {sorted(names)}, found {sorted(arrays)}"
             )
-        layers = [(arrays[f"w{k}"], arrays[f"b{k}"]) for k in range(int(values["n_layers"]))]
+        layers = [(arrays[f"w{k}"], arrays[f"b{k}"]) for k in range(n_layers)]
         try:
-            self.layers = _checked(layers, values["activation"], self.preset)
+            self.layers = _checked(layers, activation, self.preset)
         except FixInput as error:
             raise RefusedArtifact(f"{self.name}: {error}") from error
-        self.activation = values["activation"]
+        self.activation = str(activation)
 
     def _seen(self, context: SizingContext) -> Float32Array:
         seen = context.observation
@@ -153,7 +157,9 @@ def _softmax(scores: Float64Array) -> Float64Array:
     return np.asarray(p / p.sum(), dtype=np.float64)
 
 
-def _checked(layers: Sequence[Layer], activation: str, preset: ActionPreset) -> tuple[Layer, ...]:
+def _checked(
+    layers: Sequence[Layer], activation: object, preset: ActionPreset
+) -> tuple[Layer, ...]:
     if activation not in ACTIVATIONS:
         raise FixInput(f"network: activation must be one of {ACTIVATIONS}, got {activation!r}")
     made: list[Layer] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from envs.core.settings import setting
@@ -77,3 +78,26 @@ class DeepSettings:
         0.05, "RL_DEEP_EXPLORATION_FINAL", "probability", "DQN: epsilon from then on",
         ge=0.0, le=1.0,
     )  # fmt: skip
+
+    def contradictions(self, algorithm: str, reward: str) -> Iterator[str]:
+        """Yield one sentence for each setting that ``dqn`` or ``ppo`` cannot work with.
+
+        ``reward`` is the run's decision reward (RL_SIZING_REWARD).
+        """
+        if reward != "log_growth":
+            yield (
+                f"{algorithm} learns from the environments' step reward, which is log growth: "
+                f"RL_SIZING_REWARD = {reward} is for the table"
+            )
+        if algorithm != "dqn":
+            return
+        if self.buffer < self.n_envs:
+            yield (
+                f"RL_DEEP_BUFFER = {self.buffer} must hold one step of all {self.n_envs} "
+                "environments (RL_DEEP_ENVS)"
+            )
+        if self.learning_starts >= self.timesteps:
+            yield (
+                f"RL_DEEP_LEARNING_STARTS = {self.learning_starts} must be below "
+                f"RL_DEEP_TIMESTEPS = {self.timesteps}: DQN would learn nothing"
+            )

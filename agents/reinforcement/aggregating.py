@@ -7,16 +7,20 @@ of ``envs.core.rules.pool``, one compiled, one plain.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from agents.reinforcement import calibration as claims
 from agents.reinforcement.calibration import Calibration
+from agents.reinforcement.compiled import (
+    compiled,
+    is_awake,
+    learn_claims,
+    learn_games,
+    predict_games,
+)
 from agents.reinforcement.pool import AggregatingPool
-from agents.reinforcement.regret import note_gap
-from envs.core.rules import pool, vote
+from envs.core.rules import pool
 from envs.core.tape import VoteTable
 from envs.core.types import Float64Array, Int64Array
 
@@ -27,7 +31,7 @@ class PoolTape:
 
     ``loss`` (T, 2) is the mean squared error of the pooled forecasts whose labels ended at a bar,
     ``expert_loss`` (T, 2, 7) that of the experts, NaN without any. As of each bar: ``platt``
-    (T, 2, 4, 2) and ``excess`` (T, 4) of the calibration statistics.
+    (T, 2, 4, 2), ``excess`` (T, 4) of the calibration statistics, ``posterior`` (T, 2, 7).
     """
 
     p_up: Float64Array
@@ -37,6 +41,7 @@ class PoolTape:
     expert_loss: Float64Array
     platt: Float64Array
     excess: Float64Array
+    posterior: Float64Array
 
 
 @dataclass(frozen=True)
@@ -80,16 +85,18 @@ class LabelPass:
             np.full((t, 2, pool.N_EXPERTS), np.nan),
             np.zeros((t, 2, pool.N_MODELS, 2)),
             np.zeros((t, pool.N_MODELS)),
+            np.zeros((t, 2, pool.N_EXPERTS)),
         )
 
     def run_to(self, row: int) -> Int64Array:
         """Run the rows before ``row``; returns (K, 2) row and symbol of the labels learned."""
         v, p, c, out, before = self._votes, self._pool, self._calibration, self.tape, self.at
         self.at = int(
-            _compiled()(
+            compiled(_run)(
                 self.row,
                 row,
                 self.at,
+                self._room(row),
                 v.p_up,
                 v.p_down,
                 v.ev,
@@ -115,11 +122,17 @@ class LabelPass:
                 out.expert_loss,
                 out.platt,
                 out.excess,
+                out.posterior,
             )
         )
         self.row = row
         learned = slice(before, self.at)
         return np.stack([self.labels.rows[learned], self.labels.symbols[learned]], axis=1)
+
+    def _room(self, row: int) -> int:
+        """Most labels that are learned at one row of the next piece."""
+        ends = np.maximum(self.labels.ends[self.at :], self.row)
+        return int(np.bincount(ends[ends < row] - self.row, minlength=1).max())
 
 
 def run_pool(
@@ -146,24 +159,11 @@ def label_order(votes: VoteTable) -> tuple[Int64Array, Int64Array, Int64Array]:
     return ends[order], rows[order].astype(np.int64), symbols[order].astype(np.int64)
 
 
-@cache
-def _compiled() -> Any:
-    from numba import njit
-    from numba.extending import register_jitable
-
-    for f in (
-        pool.logit, pool.sigmoid, pool.fill_experts, pool.game_loss, pool.aggregate, pool.reweigh,
-        pool.platt_step, pool.learn_bar, pool.shown_weights, vote.model_side, claims.learn_claim,
-        note_gap, _is_awake, _learn_claims,
-    ):  # fmt: skip
-        register_jitable(error_model="numpy")(f)
-    return njit(error_model="numpy")(_run)
-
-
 def _run(
     first: int,
     stop: int,
     at: int,
+    room: int,
     p_up: Any,
     p_down: Any,
     ev: Any,
@@ -189,11 +189,12 @@ def _run(
     expert_loss: Any,
     platt_out: Any,
     excess_out: Any,
+    posterior_out: Any,
 ) -> int:
     n_symbols = p_up.shape[1]
     experts = np.zeros(pool.N_EXPERTS)
-    losses = np.zeros(pool.N_EXPERTS)
-    room = 64 * n_symbols
+    losses = np.zeros((2, pool.N_EXPERTS))
+    pooled = np.zeros(2)
     stated = np.zeros((2, room, pool.N_MODELS))
     outcome = np.zeros((2, room))
     for t in range(first, stop):
@@ -203,7 +204,7 @@ def _run(
             for i in range(pool.N_MODELS):
                 stated[0, count, i] = p_up[r, s, i]
                 stated[1, count, i] = p_down[r, s, i]
-            _learn_claims(
+            learn_claims(
                 stats, samples, ev[r, s], p_up[r, s], p_down[r, s], y_long[r, s], y_short[r, s]
             )
             outcome[0, count] = y_long[r, s]
@@ -211,52 +212,31 @@ def _run(
             count += 1
             at += 1
         if count > 0:
-            for game in range(2):
-                pooled = pool.learn_bar(
-                    platt[game],
-                    bars[game],
-                    posterior[game],
-                    stated[game],
-                    outcome[game],
-                    count,
-                    eta,
-                    share,
-                    rate,
-                    experts,
-                    losses,
-                )
-                note_gap(gap[game], losses, pooled)
-                rounds[game] += 1
-                loss[t, game] = pooled
-                expert_loss[t, game] = losses
+            learn_games(
+                stated,
+                outcome,
+                count,
+                platt,
+                bars,
+                posterior,
+                gap,
+                rounds,
+                eta,
+                share,
+                rate,
+                experts,
+                losses,
+                pooled,
+            )
+            loss[t] = pooled
+            expert_loss[t] = losses
         pool.shown_weights(posterior[0], posterior[1], weights[t])
         excess_out[t] = stats[1]
         platt_out[t] = platt
+        posterior_out[t] = posterior
         for s in range(n_symbols):
-            if _is_awake(p_up[t, s]):
-                pool.fill_experts(p_up[t, s], platt[0], experts)
-                out_up[t, s] = pool.aggregate(experts, posterior[0], eta)
-                pool.fill_experts(p_down[t, s], platt[1], experts)
-                out_down[t, s] = pool.aggregate(experts, posterior[1], eta)
+            if is_awake(p_up[t, s]):
+                out_up[t, s], out_down[t, s] = predict_games(
+                    p_up[t, s], p_down[t, s], platt, posterior, eta, experts
+                )
     return at
-
-
-def _is_awake(p: Any) -> bool:
-    """Whether any model states a probability."""
-    stated = 0
-    for i in range(pool.N_MODELS):
-        if p[i] == p[i]:
-            stated += 1
-    return stated > 0
-
-
-def _learn_claims(
-    stats: Any, samples: Any, ev: Any, up: Any, down: Any, y_long: float, y_short: float
-) -> None:
-    """Learn the directional claims of one label: each model's own side by its EV line."""
-    for i in range(pool.N_MODELS):
-        side = vote.model_side(ev[i])
-        if side > 0 and up[i] == up[i]:
-            claims.learn_claim(stats, samples, i, up[i], y_long)
-        elif side < 0 and down[i] == down[i]:
-            claims.learn_claim(stats, samples, i, down[i], y_short)

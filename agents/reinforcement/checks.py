@@ -8,6 +8,7 @@ from math import isfinite
 import numpy as np
 
 from envs.core.errors import FixInput
+from envs.core.rules.state import N_STATES
 from envs.core.trade import Decision, ResolvedLabel
 from envs.core.types import MODEL_NAMES
 
@@ -21,17 +22,7 @@ def check_label(label: ResolvedLabel, last_ns: int) -> None:
         FixInput: Names the label and the defect.
     """
     name = f"label of {label.symbol} at {label.bar_close_ns}"
-    up, down = np.asarray(label.p_up), np.asarray(label.p_down)
-    if up.shape != (_N,) or down.shape != (_N,):
-        raise FixInput(f"{name}: votes of {_N} models needed, got shapes {up.shape}, {down.shape}")
-    if np.any(np.isnan(up) != np.isnan(down)):
-        raise FixInput(f"{name}: a model states one probability and not the other")
-    stated = np.concatenate([up, down])
-    stated = stated[~np.isnan(stated)]
-    if stated.size == 0:
-        raise FixInput(f"{name}: missing votes: no model stated a probability")
-    if np.any((stated < 0.0) | (stated > 1.0)):
-        raise FixInput(f"{name}: probabilities lie in [0, 1]")
+    _check_votes(label, name)
     if label.y_long not in (0, 1) or label.y_short not in (0, 1):
         raise FixInput(f"{name}: outcomes are 0 or 1, got {label.y_long!r} and {label.y_short!r}")
     if len(label.sides) not in (0, _N) or any(x not in (-1, 0, 1) for x in label.sides):
@@ -43,6 +34,22 @@ def check_label(label: ResolvedLabel, last_ns: int) -> None:
             f"{name}: resolved at {label.resolved_ns}, but labels up to {last_ns} are learned: "
             "labels are learned in order of time"
         )
+
+
+def _check_votes(label: ResolvedLabel, name: str) -> None:
+    shapes = np.shape(label.p_up), np.shape(label.p_down)
+    if shapes != ((_N,), (_N,)):
+        raise FixInput(f"{name}: votes of {_N} models needed, got shapes {shapes[0]}, {shapes[1]}")
+    stated = 0
+    for up, down in zip(label.p_up.tolist(), label.p_down.tolist(), strict=True):
+        if (up == up) != (down == down):
+            raise FixInput(f"{name}: a model states one probability and not the other")
+        if up == up:
+            stated += 1
+            if not (0.0 <= up <= 1.0 and 0.0 <= down <= 1.0):
+                raise FixInput(f"{name}: probabilities lie in [0, 1], got {up!r} and {down!r}")
+    if stated == 0:
+        raise FixInput(f"{name}: missing votes: no model stated a probability")
 
 
 def check_trade(
@@ -79,8 +86,9 @@ def votes_of_decision(decision: Decision) -> tuple[tuple[int, ...], tuple[float,
     """Agreement with the traded side and confidence per model of an executed decision.
 
     Raises:
-        FixInput: The decision carries no votes.
+        FixInput: The decision carries no votes, or no known side, action or state.
     """
+    _check_action(decision)
     up, down = decision.votes_up, decision.votes_down
     if len(up) != _N or len(down) != _N or all(x != x for x in up):
         raise FixInput(
@@ -97,3 +105,18 @@ def votes_of_decision(decision: Decision) -> tuple[tuple[int, ...], tuple[float,
         for u, d, side, ok in zip(up, down, sides, valid, strict=True)
     )
     return agreement, confidence
+
+
+def _check_action(decision: Decision) -> None:
+    name, context = f"decision {decision.decision_id}", decision.context
+    if decision.side not in (-1, 1):
+        raise FixInput(f"{name}: unknown side {decision.side!r}: a trade's side is 1 or -1")
+    actions = len(context.mask)
+    if decision.chosen is None or not 0 <= decision.chosen < actions:
+        raise FixInput(
+            f"{name}: unknown action {decision.chosen!r}: a trade has one of 0 .. {actions - 1}"
+        )
+    if not 0 <= context.state < N_STATES:
+        raise FixInput(f"{name}: unknown state {context.state!r}: known are 0 .. {N_STATES - 1}")
+    if len(decision.sides) not in (0, _N):
+        raise FixInput(f"{name}: sides of {_N} models needed, got {decision.sides!r}")

@@ -15,18 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from agents.reinforcement import diagnostics
+from agents.reinforcement.algorithms import AGGREGATING, RULES
 from agents.reinforcement.applied import AppliedLabels
 from agents.reinforcement.calibration import Calibration
 from agents.reinforcement.checks import check_label, check_trade, sides_of, votes_of_decision
 from agents.reinforcement.diagnostics import Health
 from agents.reinforcement.persistence import load_manager, restore_manager, save_manager
 from agents.reinforcement.pool import AggregatingPool
-from agents.reinforcement.regret import Regret, bound_of, note_gap, used
+from agents.reinforcement.regret import Regret, bound_of, used
 from agents.reinforcement.rewards import ReinforcementSignal, RewardShaper, TradeResult
 from agents.reinforcement.settings import ALGORITHMS, ReinforcementSettings
 from agents.reinforcement.weights import INITIAL_WEIGHTS, exploration_rate, exponential_update
 from envs.core.errors import FixInput, FixSettings
-from envs.core.rules.blend import blend
 from envs.core.rules.pool import N_EXPERTS
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import decode_state
@@ -34,8 +34,6 @@ from envs.core.trade import ClosedTrade, ResolvedDecision, ResolvedLabel
 from envs.core.types import MODEL_NAMES, BoolArray, Float64Array
 from envs.core.weight_context import WeightContext
 
-AGGREGATING = ("aa", "fixed_share")
-EXPONENTIAL = ("exponential", "platt_exponential")
 REPORTED = 20
 _N = len(MODEL_NAMES)
 
@@ -70,6 +68,7 @@ class ReinforcementManager:
             )
         self.settings, self.horizon_bars, self.rng = settings, horizon_bars, rng
         self.algorithm = settings.algorithm
+        self._rule = RULES[settings.algorithm]
         self.pool = AggregatingPool(settings, horizon_bars, settings.algorithm)
         self.calibration = Calibration()
         self.weights: tuple[float, ...] = INITIAL_WEIGHTS
@@ -151,7 +150,10 @@ class ReinforcementManager:
             FixInput: Wrong votes or outcomes, or a time before the last one learned; then none of
                 the labels is learned.
         """
-        new = {label.id: label for label in labels if label.id not in self.labels}
+        new: dict[tuple[str, int], ResolvedLabel] = {}
+        for label in labels:
+            if label.id not in self.labels:
+                new.setdefault(label.id, label)
         last = self.labels.last_ns
         for label in new.values():
             check_label(label, last)
@@ -160,13 +162,12 @@ class ReinforcementManager:
             self._learn_bar(list(group))
 
     def _learn_bar(self, labels: list[ResolvedLabel]) -> None:
-        up, down = (np.stack([getattr(x, n) for x in labels]) for n in ("p_up", "p_down"))
-        y_long = np.array([float(x.y_long) for x in labels])
-        y_short = np.array([float(x.y_short) for x in labels])
-        own = None if self.algorithm in AGGREGATING else self._own_losses(up, down, y_long, y_short)
-        pooled = self.pool.learn(up, down, y_long, y_short)
-        for game, loss in enumerate(own or pooled):
-            note_gap(self.gap[game], self.pool.losses[game], loss)
+        stated = np.array([[x.p_up for x in labels], [x.p_down for x in labels]], dtype=np.float64)
+        outcomes = np.array([[x.y_long for x in labels], [x.y_short for x in labels]], np.float64)
+        own = None if self.algorithm in AGGREGATING else self._own_losses(stated, outcomes)
+        pooled = self.pool.learn_stated(stated, outcomes)
+        above = np.array([own or pooled]).T - self.pool.losses
+        self.gap += np.where(np.isnan(above), 0.0, above)
         for label in labels:
             self.labels.add(label.symbol, (label.bar_close_ns,), label.resolved_ns)
             sides = label.sides or sides_of(label.p_up.tolist(), label.p_down.tolist())
@@ -175,39 +176,26 @@ class ReinforcementManager:
                 if side != 0 and p == p:
                     self.calibration.learn(m, p, label.y_long if side > 0 else label.y_short)
 
-    def _own_losses(
-        self, up: Float64Array, down: Float64Array, y_long: Float64Array, y_short: Float64Array
-    ) -> tuple[float, float]:
+    def _own_losses(self, stated: Float64Array, outcomes: Float64Array) -> tuple[float, float]:
+        """Mean squared errors of the forecasts both games had before these labels."""
         total = [0.0, 0.0]
-        for k in range(up.shape[0]):
-            p, q, _ = self.predict(up[k], down[k])
-            total[0] += (p - y_long[k]) * (p - y_long[k])
-            total[1] += (q - y_short[k]) * (q - y_short[k])
-        return total[0] / up.shape[0], total[1] / up.shape[0]
+        n = outcomes.shape[1]
+        for k in range(n):
+            p, q = self._rule.predict(self, stated[0, k], stated[1, k])
+            total[0] += (p - outcomes[0, k]) * (p - outcomes[0, k])
+            total[1] += (q - outcomes[1, k]) * (q - outcomes[1, k])
+        return float(total[0] / n), float(total[1] / n)
 
     def predict(
         self, p_up: Float64Array, p_down: Float64Array
     ) -> tuple[float, float, Float64Array]:
         """Pooled P(long net profitable), P(short ...), and the weights (4,) behind them."""
         weights = self.weights_of(np.isfinite(p_up) & np.isfinite(p_down))
-        if self.algorithm in AGGREGATING:
-            up, down = self.pool.predict(p_up, p_down)
-            return up, down, weights
-        calibrated = self.algorithm == "platt_exponential"
-        raw, scalers, platt = self.raw_weights(), self.vote_scalers(), self.pool.platt
-        return (
-            blend(p_up, platt[0], calibrated, raw, scalers),
-            blend(p_down, platt[1], calibrated, raw, scalers),
-            weights,
-        )
+        return *self._rule.predict(self, p_up, p_down), weights
 
     def raw_weights(self) -> Float64Array:
         """Weights (4,) with all models present; displayed ones for the aggregating family."""
-        if self.algorithm in AGGREGATING:
-            return self.pool.weights()
-        if self.algorithm == "uniform":
-            return np.full(_N, 1.0 / _N)
-        return np.asarray(self.weights)
+        return self._rule.weights(self)
 
     def weights_of(self, valid: BoolArray) -> Float64Array:
         """Weights over the valid models, the absent ones' share redistributed in proportion."""
@@ -321,8 +309,10 @@ class ReinforcementManager:
     def restore(self, path: Path) -> None:
         """Take over a checkpoint of the same algorithm, horizon and settings.
 
+        In place of a damaged file the intact copy it replaced is taken, with a logged warning.
+
         Raises:
-            RefusedArtifact: Damaged file, or one of a manager set up otherwise.
+            RefusedArtifact: Damaged file without such a copy, or one of a manager set up otherwise.
         """
         restore_manager(self, path)
 
@@ -330,7 +320,9 @@ class ReinforcementManager:
     def load(cls, path: Path, *, feature_schema_hash: str | None = None) -> ReinforcementManager:
         """Build a manager from a checkpoint, with the settings it was saved with.
 
+        In place of a damaged file the intact copy it replaced is taken, with a logged warning.
+
         Raises:
-            RefusedArtifact: Damaged file, or one made for other features.
+            RefusedArtifact: Damaged file without such a copy, or one made for other features.
         """
         return load_manager(cls, path, feature_schema_hash)

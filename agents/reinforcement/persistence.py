@@ -11,7 +11,7 @@ import numpy as np
 from agents.reinforcement.applied import AppliedLabels
 from agents.reinforcement.rewards import ReinforcementSignal, TradeResult
 from agents.reinforcement.settings import ReinforcementSettings
-from envs.artifact import Artifact, load_artifact, save_artifact
+from envs.artifact import Artifact, load_artifact, load_or_previous, save_artifact
 from envs.core.errors import FixInput, RefusedArtifact
 from envs.core.rules.pool import N_EXPERTS, N_MODELS
 from envs.core.types import MODEL_NAMES
@@ -81,8 +81,11 @@ def save_manager(manager: ReinforcementManager, path: Path, **stamp: Any) -> Non
 
 
 def restore_manager(manager: ReinforcementManager, path: Path) -> None:
-    """Take over the state of a file saved under the same settings; else nothing changes."""
-    artifact = _read(path, None)
+    """Take over the state of a file saved under the same settings; else nothing changes.
+
+    A damaged file is refused, and the intact copy it replaced taken with a warning.
+    """
+    artifact = load_or_previous(path, lambda p: _read(p, None))
     _expect_same(path, manager, artifact.payload)
     _take(manager, artifact)
 
@@ -90,8 +93,8 @@ def restore_manager(manager: ReinforcementManager, path: Path) -> None:
 def load_manager(
     maker: type[ReinforcementManager], path: Path, feature_schema_hash: str | None
 ) -> ReinforcementManager:
-    """Build a manager with the settings of a file and take over its state."""
-    artifact = _read(path, feature_schema_hash)
+    """Build a manager with the settings of a file, or of its copy, and take over its state."""
+    artifact = load_or_previous(path, lambda p: _read(p, feature_schema_hash))
     payload = artifact.payload
     expected = set(learned_under(ReinforcementSettings()))
     if set(payload["settings"]) != expected:
@@ -124,19 +127,25 @@ def _take(m: ReinforcementManager, artifact: Artifact) -> None:
     stats = artifact.array("calibration", (3, _N))
     counts = artifact.array("calibration_counts", (_N,))
     figures = artifact.array("signals", (len(payload["trade_ids"]), 4 + 2 * _N))
+    labels = AppliedLabels.from_arrays(
+        payload["label_symbols"], artifact.array("labels"), int(payload["last_label_ns"])
+    )
+    history = [TradeResult(*row) for row in payload["history"]]
     rng = _generator(artifact.path, payload["random"])
+    if len(payload["weights"]) != _N:
+        raise RefusedArtifact(
+            f"{artifact.path}: weights: expected {_N}, found {len(payload['weights'])}"
+        )
     m.pool.load_arrays(arrays)
     m.gap = gap.copy()
     m.calibration.stats, m.calibration.counts = stats.copy(), counts.copy()
-    m.labels = AppliedLabels.from_arrays(
-        payload["label_symbols"], artifact.array("labels"), int(payload["last_label_ns"])
-    )
+    m.labels = labels
     m.weights = tuple(payload["weights"])
     m.trades, m.raw_reward = int(payload["trades"]), float(payload["raw_reward"])
     m.last_trade_ns = int(payload["last_trade_ns"])
     m.advantages = list(payload["advantages"])
     m.shaper.history.clear()
-    m.shaper.history.extend(TradeResult(*row) for row in payload["history"])
+    m.shaper.history.extend(history)
     m.shaper.shaped.clear()
     m.shaper.shaped.extend(payload["shaped"])
     m.signals = {

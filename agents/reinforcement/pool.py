@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.reinforcement.regret import note_gap
+from agents.reinforcement.compiled import compiled, learn_games, predict_games
 from agents.reinforcement.settings import ReinforcementSettings
 from envs.core.rules import pool
 from envs.core.types import Float64Array, Int64Array
@@ -36,14 +36,19 @@ class AggregatingPool:
         self.rounds: Int64Array = np.zeros(2, dtype=np.int64)
         self.losses: Float64Array = np.zeros((2, pool.N_EXPERTS))
         self._experts = np.zeros(pool.N_EXPERTS)
+        self._pooled = np.zeros(2)
 
     def predict(self, p_up: Float64Array, p_down: Float64Array) -> tuple[float, float]:
         """Pooled P(long net profitable), P(short net profitable) from stated (4,) probabilities."""
-        out = []
-        for game, p in enumerate((p_up, p_down)):
-            pool.fill_experts(p, self.platt[game], self._experts)
-            out.append(pool.aggregate(self._experts, self.posterior[game], self.eta))
-        return out[0], out[1]
+        up, down = compiled(predict_games)(
+            np.ascontiguousarray(p_up, dtype=np.float64),
+            np.ascontiguousarray(p_down, dtype=np.float64),
+            self.platt,
+            self.posterior,
+            self.eta,
+            self._experts,
+        )
+        return up, down
 
     def learn(
         self, p_up: Float64Array, p_down: Float64Array, y_long: Float64Array, y_short: Float64Array
@@ -52,25 +57,30 @@ class AggregatingPool:
 
         ``losses`` (2, 7) keeps the experts' mean losses of this update, NaN for sleepers.
         """
-        out = []
-        for game, (p, y) in enumerate(((p_up, y_long), (p_down, y_short))):
-            loss = pool.learn_bar(
-                self.platt[game],
-                self.bars[game],
-                self.posterior[game],
-                p,
-                y,
-                y.shape[0],
-                self.eta,
-                self.share,
-                self.rate,
-                self._experts,
-                self.losses[game],
-            )
-            note_gap(self.gap[game], self.losses[game], loss)
-            self.rounds[game] += 1
-            out.append(loss)
-        return out[0], out[1]
+        return self.learn_stated(
+            np.array([p_up, p_down]), np.array([y_long, y_short], dtype=np.float64)
+        )
+
+    def learn_stated(self, stated: Float64Array, outcomes: Float64Array) -> tuple[float, float]:
+        """``learn`` with the games on the first axis: ``stated`` (2, K, 4), ``outcomes`` (2, K)."""
+        compiled(learn_games)(
+            stated,
+            outcomes,
+            outcomes.shape[1],
+            self.platt,
+            self.bars,
+            self.posterior,
+            self.gap,
+            self.rounds,
+            self.eta,
+            self.share,
+            self.rate,
+            self._experts,
+            self.losses,
+            self._pooled,
+        )
+        up, down = self._pooled.tolist()
+        return up, down
 
     def copy(self) -> AggregatingPool:
         """Independent copy."""
@@ -98,6 +108,7 @@ class AggregatingPool:
         self.rounds = arrays["rounds"].copy()
         self.losses = np.zeros((2, pool.N_EXPERTS))
         self._experts = np.zeros(pool.N_EXPERTS)
+        self._pooled = np.zeros(2)
 
     def weights(self) -> Float64Array:
         """Displayed model weights (4,)."""

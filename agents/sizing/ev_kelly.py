@@ -21,7 +21,7 @@ class EvKelly(Policy):
 
     def __init__(self, preset: ActionPreset, settings: SizingSettings) -> None:
         super().__init__("ev_kelly", preset)
-        self._settings = settings
+        self.settings = settings
         self._exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
 
@@ -31,9 +31,9 @@ class EvKelly(Policy):
         A slope that caution shrinks to 0 leaves an expected move of minus the round trip, so such
         an exit never trades.
         """
-        mu, m2, known = exit_moments(context, self._settings.ev_z)
+        mu, m2, known = exit_moments(context, self.settings.ev_z)
         f, e = context.notional_frac, self._exits
-        score = f * mu[e] - f * f * m2[e] / (2.0 * self._settings.kelly_fraction)
+        score = f * mu[e] - f * f * m2[e] / (2.0 * self.settings.kelly_fraction)
         score = np.where(f == 0.0, 0.0, np.where(known[e], score, -np.inf))
         return np.asarray(np.where(context.mask, score, -np.inf))
 

@@ -84,15 +84,20 @@ class OptimalParameters:
 
 def optimal_parameters(
     account: AccountState, market: MarketConditions, allowance: Allowance, plan: PlanSettings,
-    costs: CostSettings,
+    costs: CostSettings, round_trip: float | None = None,
 ) -> OptimalParameters:  # fmt: skip
-    """Plan one trade: steps 1 to 8 of spec 7 with market orders both ways."""
+    """Plan one trade: steps 1 to 8 of spec 7.
+
+    ``round_trip`` is the cost of both ways as a fraction; by default that of market orders, which
+    the planned net profit and loss always suppose.
+    """
     if not _valid(account, market):
         return OptimalParameters(reason=INVALID_INPUT)
     if allowance.reason:
         return OptimalParameters(kelly_used=allowance.kelly, reason=allowance.reason)
     slip = slippage_frac(market.atr_frac, costs.slippage_min_bps, costs.slippage_max_bps)
-    round_trip = round_trip_frac(False, costs.maker_fee, costs.taker_fee, slip)
+    if round_trip is None:
+        round_trip = round_trip_frac(False, costs.maker_fee, costs.taker_fee, slip)
     sl_frac = plan.sl_atr * market.atr_frac
     if sl_frac < 3.0 * round_trip:
         return OptimalParameters(reason=STOP_INSIDE_COST)
@@ -173,24 +178,39 @@ class Mathematician(Policy):
 
     def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
         """Nearest unmasked balanced action, None for skip."""
-        plan, atr_frac = self._plan, context.atr_frac
-        sl_frac = plan.sl_atr * atr_frac
-        if not sl_frac >= 3.0 * context.round_trip:
-            return None
-        account = Funds(1.0, 1.0, 0.0, 0.0, 1.0)
-        rules = _rules(plan, plan.risk_per_trade)
-        margin = plan_margin(account, rules, atr_frac, sl_frac)
-        leverage = min(
-            largest_leverage(side, sl_frac, self._costs.default_mmr, plan.leverage, plan.liq_buffer)
-            for side in (1, -1)
+        return planned_action(
+            self.preset, context, self._plan.risk_per_trade, self._plan, self._costs
         )
-        if leverage < 1:
-            return None
-        notional = planned_notional(
-            margin, leverage, plan.risk_per_trade, 1.0, sl_frac, context.round_trip
-        )
-        whole = plan_margin(account, rules, atr_frac, stop_atr(ExitStrategy.BALANCED) * atr_frac)
-        return nearest_action(self.preset, context.mask, notional / leverage / whole, leverage)
+
+
+def planned_action(
+    grid: ActionPreset, context: SizingContext, risk: float, plan: PlanSettings, costs: CostSettings
+) -> int | None:
+    """Nearest unmasked balanced action to the plan at ``risk``, of what a context alone tells.
+
+    None for skip.
+    """
+    atr_frac = context.atr_frac
+    sl_frac = plan.sl_atr * atr_frac
+    if not (risk > 0.0 and sl_frac >= 3.0 * context.round_trip):
+        return None
+    account = Funds(1.0, 1.0, 0.0, 0.0, 1.0)
+    margin = plan_margin(account, _rules(plan, risk), atr_frac, sl_frac)
+    leverage = min(
+        largest_leverage(side, sl_frac, costs.default_mmr, plan.leverage, plan.liq_buffer)
+        for side in (1, -1)
+    )
+    if leverage < 1:
+        return None
+    notional = planned_notional(margin, leverage, risk, 1.0, sl_frac, context.round_trip)
+    whole = whole_margin(account, plan, atr_frac)
+    return nearest_action(grid, context.mask, notional / leverage / whole, leverage)
+
+
+def whole_margin(funds: Funds, plan: PlanSettings, atr_frac: float) -> float:
+    """Margin of size 1.0 of the grid with the balanced exit, quote."""
+    sl_frac = stop_atr(ExitStrategy.BALANCED) * atr_frac
+    return plan_margin(funds, _rules(plan, plan.risk_per_trade), atr_frac, sl_frac)
 
 
 def _valid(account: AccountState, market: MarketConditions) -> bool:

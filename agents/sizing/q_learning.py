@@ -38,14 +38,18 @@ COLD_STATE = "COLD_STATE"
 class QLearningAgent:
     """Q-table of (state, action); learns the executed action only.
 
-    ``rng`` decides which of two tables double Q updates; it belongs to the checkpoint.
+    ``seed`` starts the generator that decides which of two tables double Q updates; its state
+    belongs to the checkpoint. ``n_states`` other than that of the sizing state is for known games.
     """
 
     name: str = "classic"
 
-    def __init__(self, preset: ActionPreset, settings: SizingSettings, seed: int = 0) -> None:
-        self.preset, self.settings = preset, settings
-        shape = (N_STATES, preset.n)
+    def __init__(
+        self, preset: ActionPreset, settings: SizingSettings, seed: int = 0,
+        n_states: int = N_STATES,
+    ) -> None:  # fmt: skip
+        self.preset, self.settings, self.n_states = preset, settings, n_states
+        shape = (n_states, preset.n)
         self.q, self.q2 = np.full(shape, settings.q0), np.full(shape, settings.q0)
         self.visits, self.square = np.zeros(shape), np.zeros(shape)
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
@@ -154,8 +158,8 @@ class QLearningAgent:
     def _check(self, context: SizingContext) -> None:
         if context.mask.shape[0] != self.preset.n:
             raise FixInput(preset_mismatch("mask", self.preset.n, context.mask.shape))
-        if not 0 <= context.state < N_STATES:
-            raise FixInput(f"state: expected 0..{N_STATES - 1}, found {context.state}")
+        if not 0 <= context.state < self.n_states:
+            raise FixInput(f"state: expected 0..{self.n_states - 1}, found {context.state}")
 
     def _bootstrap(
         self, following: NextState | None, table: Float64Array, other: Float64Array

@@ -22,7 +22,7 @@ from envs.core.rules.state import confidence_bin, exposure_bin, performance_bin,
 from envs.core.rules.walk import STYLE_POST_ONLY, Order
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
-from envs.core.trade import Decision, SizingChoice, SizingContext, no_propensities
+from envs.core.trade import Decision, PlannedOrder, SizingChoice, SizingContext, no_propensities
 from envs.core.types import EntryStyle, EntryUnfilled, Float64Array
 from envs.core.view import DecisionView
 from envs.core.world import World
@@ -32,7 +32,11 @@ _NO_VOTES: tuple[float, ...] = ()
 
 
 class Brain(Protocol):
-    """What sizes a candidate; ``decide`` must not change its state."""
+    """What sizes a candidate; ``decide`` must not change its state.
+
+    A brain that plans its own order (``SizingChoice.plan``) also has ``decide_view``, which is
+    asked instead and sees the whole view.
+    """
 
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         """Choose an action for what is known at the close."""
@@ -53,8 +57,12 @@ def decide(
         return _decision(view, None, None, 0, reason, verdict.effects)
     if not bool(view.context.mask.any()):
         return _decision(view, None, None, 0, "NO_ACTION", verdict.effects)
-    choice = brain.decide(view.context, rng)
-    qty = int(view.qty_steps[choice.index])
+    planner = getattr(brain, "decide_view", None)
+    choice = brain.decide(view.context, rng) if planner is None else planner(view, rng)
+    if choice.index < 0:
+        return _decision(view, None, None, 0, choice.reason or "NO_ACTION", verdict.effects)
+    plan = choice.plan
+    qty = int(view.qty_steps[choice.index]) if plan is None else plan.qty_steps
     reason = choice.reason
     factor, effects = chain.size_factor(view, choice)
     if qty > 0 and factor < 1.0:
@@ -65,7 +73,9 @@ def decide(
         propensities = no_propensities(n, choice.index)
     if qty == 0 and not reason:
         reason = "SKIP"
-    return _decision(view, choice.index, propensities, qty, reason, (*verdict.effects, *effects))
+    return _decision(
+        view, choice.index, propensities, qty, reason, (*verdict.effects, *effects), plan
+    )
 
 
 def _decision(
@@ -75,6 +85,7 @@ def _decision(
     qty: int,
     reason: str,
     effects: tuple[tuple[str, str, str], ...],
+    plan: PlannedOrder | None = None,
 ) -> Decision:
     return Decision(
         view.decision_id,
@@ -94,6 +105,7 @@ def _decision(
         effects,
         reason,
         view.sides,
+        plan,
     )
 
 
@@ -267,7 +279,7 @@ class Desk:
         """Send a decided entry, reserving margin and risk; False when nothing is sent."""
         if decision.chosen is None or decision.qty_steps == 0:
             return False
-        order = self.order_of(view, decision.chosen, decision.qty_steps)
+        order = self.order_of(view, decision.chosen, decision.qty_steps, decision.plan)
         contract = self.world.data.contracts[view.symbol_index]
         price = view.close_ticks * contract.tick_num / contract.tick_den
         notional = price * (order.qty * contract.step_num / contract.step_den)
@@ -285,16 +297,18 @@ class Desk:
         self.world.send(view.symbol_index, entry)
         return True
 
-    def order_of(self, view: DecisionView, index: int, qty: int) -> Order:
-        """Entry order of one action of a view."""
+    def order_of(
+        self, view: DecisionView, index: int, qty: int, plan: PlannedOrder | None = None
+    ) -> Order:
+        """Entry order of one action of a view, or of the plan it stands for."""
         action = self.preset.actions[index]
         return Order(
             view.side,
             qty,
-            action.leverage,
+            action.leverage if plan is None else plan.leverage,
             view.atr,
-            stop_atr(int(action.exit)),
-            template(int(action.exit), view.regime),
+            stop_atr(int(action.exit)) if plan is None else plan.sl_atr,
+            template(int(action.exit), view.regime) if plan is None else plan.exits,
             STYLE_POST_ONLY if self._post_only else 0,
             self.settings.entry.unfilled is EntryUnfilled.MARKET,
             view.side * view.close_ticks,

@@ -23,6 +23,10 @@ class RefusedArtifact(FixInput):
     """A saved file does not match what is asked of it: retrain, or point to the right file."""
 
 
+class DamagedArtifact(RefusedArtifact):
+    """A saved file is not what was written: restore the copy before it, or make it anew."""
+
+
 class InvalidAction(QuantumTraderError):
     """An action outside the action space reached the environment: correct the caller."""
 

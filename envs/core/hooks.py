@@ -2,7 +2,7 @@
 
 A member answers one of the thirteen hook points with one effect and never knows its mode; the
 chain alone applies OFF / OBSERVE / ADVISORY / ENFORCED. Merges do not depend on order: any veto
-wins, size factors take the minimum, thresholds the maximum. An empty chain is neutral.
+wins, size factors take the minimum, threshold deltas add up. An empty chain is neutral.
 """
 
 from __future__ import annotations
@@ -72,13 +72,18 @@ class Raise:
 
 Effect = Keep | Veto | Scale | Raise
 _MAX_RAISE = 0.20
+_MAX_THRESHOLD = 0.95
 _MIN_ADVISED = 0.6
 _MAX_FACTOR = 1.3
 _ENTRY_POINTS = (HookPoint.RISK_CHECK, HookPoint.PORTFOLIO_CHECK)
 
 
 class Member(Protocol):
-    """An adviser or subsystem; ``answer`` is pure and sees only the frozen view."""
+    """An adviser or subsystem; ``answer`` is pure and sees only the frozen view.
+
+    A member that bounds the size itself also has ``answer_choice(view, choice)``, which is asked at
+    hook 5 instead.
+    """
 
     name: str
     points: Sequence[HookPoint]
@@ -149,7 +154,7 @@ class HookChain:
             return 1.0, ()
         low, high = 1.0, 1.0
         effects: list[tuple[str, str, str]] = []
-        for seat, effect in self._answers(HookPoint.POSITION_SIZING, view, Scale(0.5)):
+        for seat, effect in self._answers(HookPoint.POSITION_SIZING, view, Scale(0.5), choice):
             effects.append((seat.member.name, HookPoint.POSITION_SIZING.name, repr(effect)))
             if not isinstance(effect, Scale) or seat.mode is Mode.OBSERVE:
                 continue
@@ -161,20 +166,34 @@ class HookChain:
         return (low if low < 1.0 else min(high, _MAX_FACTOR)), tuple(effects)
 
     def _threshold(self, view: DecisionView, effects: list[tuple[str, str, str]]) -> float:
+        """Base plus the members' deltas, between the base and .95 (spec 11.2).
+
+        Summed in order of size, so the outcome does not depend on the order of the members.
+        """
         point = HookPoint.CONFIDENCE_ADJUSTMENT
-        raised = self._min_confidence
+        deltas: list[float] = []
         for seat, effect in self._answers(point, view, Raise(0.0)):
             effects.append((seat.member.name, point.name, repr(effect)))
             if not isinstance(effect, Raise) or seat.mode is Mode.OBSERVE:
                 continue
-            delta = effect.delta
+            delta = effect.delta if effect.delta == effect.delta else math.inf
             if seat.mode is Mode.ADVISORY:
-                delta = min(_MAX_RAISE, max(0.0, delta))
-            raised = max(raised, self._min_confidence + delta) if delta == delta else math.inf
-        return raised
+                delta = min(_MAX_RAISE, max(0.0, delta)) if delta < math.inf else delta
+            deltas.append(delta)
+        raised = self._min_confidence
+        for delta in sorted(deltas):
+            raised += delta
+        if not raised < math.inf:
+            return math.inf
+        # .20 + .10 is .30000000000000004, which a confidence of .30 would miss.
+        return max(self._min_confidence, min(_MAX_THRESHOLD, round(raised, 12)))
 
     def _answers(
-        self, point: HookPoint, view: DecisionView, failed: Effect
+        self,
+        point: HookPoint,
+        view: DecisionView,
+        failed: Effect,
+        choice: SizingChoice | None = None,
     ) -> list[tuple[Seat, Effect]]:
         out: list[tuple[Seat, Effect]] = []
         for seat in self._seats:
@@ -182,7 +201,11 @@ class HookChain:
                 continue
             start = self._timer() if self._timer else 0
             try:
-                effect = seat.member.answer(point, view)
+                chooses = None if choice is None else getattr(seat.member, "answer_choice", None)
+                if chooses is None:
+                    effect = seat.member.answer(point, view)
+                else:
+                    effect = chooses(view, choice)
             except Exception:
                 effect = failed
             if self._timer and self._timer() - start > self._deadline_ns:

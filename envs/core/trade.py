@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.core.equality import ContentEqual
+from envs.core.rules.exits import Template
 from envs.core.types import BoolArray, ExitReason, Float32Array, Float64Array, Int64Array
 
 
@@ -123,20 +124,39 @@ class SizingContext(ContentEqual):
     observation: Float32Array | None = None
 
 
+@dataclass(frozen=True)
+class PlannedOrder:
+    """An order that no grid action stands for exactly: steps, leverage, stop in ATRs, exits.
+
+    ``qty_steps`` is within the caps of the world already and 0 where nothing is entered.
+    """
+
+    qty_steps: int
+    leverage: int
+    sl_atr: float
+    exits: Template
+
+
 @dataclass(frozen=True, eq=False)
 class SizingChoice(ContentEqual):
-    """An agent's answer: index into the preset, the behaviour policy's propensities, a reason."""
+    """An agent's answer: index into the preset, the behaviour policy's propensities, a reason.
+
+    With a ``plan`` that order is sent, and ``index`` is the action it is learned as; -1 where no
+    action stands for it, which opens nothing.
+    """
 
     index: int
     propensities: Float64Array
     reason: str = ""
+    plan: PlannedOrder | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Decision(ContentEqual):
     """Everything frozen at one decision; ``chosen`` is None for a row that was not decided.
 
-    ``sides`` are the models' actions (+1, -1, 0 HOLD or abstained), empty where not recorded.
+    ``sides`` are the models' actions (+1, -1, 0 HOLD or abstained), empty where not recorded;
+    ``plan`` the order of a brain that plans its own.
     """
 
     decision_id: str
@@ -156,6 +176,7 @@ class Decision(ContentEqual):
     effects: tuple[tuple[str, str, str], ...] = ()
     reason: str = ""
     sides: tuple[int, ...] = ()
+    plan: PlannedOrder | None = None
 
 
 @dataclass(frozen=True, eq=False)

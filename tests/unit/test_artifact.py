@@ -14,8 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envs import artifact
-from envs.artifact import Artifact, load_artifact, previous, save_artifact, writer_lock
-from envs.core.errors import FixInput, RefusedArtifact
+from envs.artifact import (
+    Artifact,
+    load_artifact,
+    load_or_previous,
+    previous,
+    save_artifact,
+    writer_lock,
+)
+from envs.core.errors import DamagedArtifact, FixInput, RefusedArtifact
 
 ROOT = Path(artifact.__file__).resolve().parents[1]
 
@@ -168,6 +175,26 @@ def test_an_intact_previous_file_is_offered(tmp_path: Path) -> None:
     previous(path).write_bytes(b"{}")
     with pytest.raises(RefusedArtifact, match=r"a\.json\.prev is damaged too"):
         load(path)
+
+
+def test_the_copy_stands_in_for_a_damaged_file_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = save(tmp_path / "a.json", 1)
+    save(path, 2)
+    assert load_or_previous(path, load).payload["n"] == 2
+    assert not caplog.records
+    with pytest.raises(RefusedArtifact, match="feature_schema_hash"):
+        load_or_previous(path, lambda p: load(p, feature_schema_hash="f2"))
+    path.write_bytes(b"{}")
+    assert load_or_previous(path, load).payload["n"] == 1
+    assert "loaded a.json.prev instead" in caplog.text
+    previous(path).write_bytes(b"{}")
+    with pytest.raises(DamagedArtifact, match=r"a\.json: expected the fields"):
+        load_or_previous(path, load)
+    previous(path).unlink()
+    with pytest.raises(DamagedArtifact):
+        load_or_previous(path, load)
 
 
 def test_writing_over_a_damaged_file_keeps_the_intact_one_before_it(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.baselines import EvKelly, fixed_1x
-from agents.checkpoint import load_agent, save_agent, stored_settings
+from agents.checkpoint import load_agent, restore_agent, save_agent, stored_settings
 from agents.checks import sample_rows
 from agents.protocol import SizingAgent
 from agents.settings import SizingSettings
@@ -92,14 +92,14 @@ def test_a_flipped_byte_is_refused(tmp_path: Path) -> None:
 def test_an_unknown_agent_or_setting_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "sizing.json"
     save_agent(path, CounterfactualAgent(FULL, SETTINGS), settings=SETTINGS)
-    file = load_artifact(path, schema_name="sizing-agent", max_version=1)
+    file = load_artifact(path, schema_name="sizing-agent", max_version=2)
     for change, message in (
         ({"agent": "oracle"}, "expected one of table, classic, ev_kelly.*, found 'oracle'"),
         ({"preset": "grand"}, "unknown preset 'grand'"),
         ({"settings": {**file.payload["settings"], "mood": 1}}, "unknown fields mood"),
     ):
         save_artifact(
-            tmp_path / "b.json", schema_name="sizing-agent", schema_version=1,
+            tmp_path / "b.json", schema_name="sizing-agent", schema_version=2,
             payload={**file.payload, **change}, arrays=file.arrays,
         )  # fmt: skip
         with pytest.raises(RefusedArtifact, match=message):
@@ -127,3 +127,71 @@ def test_equal_agents_write_equal_files(tmp_path: Path) -> None:
             agent.learn_one(row)
         save_agent(tmp_path / name, agent, settings=SETTINGS, created_ns=5)
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def as_version_1(path: Path, ids: list[list[object]]) -> None:
+    """Rewrite a file as the first version wrote it."""
+    file = load_artifact(path, schema_name="sizing-agent", max_version=2)
+    payload = json.loads(json.dumps(file.payload))
+    payload["settings"]["discount"] = 0.95
+    payload["state"]["learned"] = ids
+    del payload["state"]["last_update_ns"]
+    arrays = {name: array for name, array in file.arrays.items() if name != "learned"}
+    save_artifact(
+        path, schema_name="sizing-agent", schema_version=1, payload=payload, arrays=arrays
+    )
+
+
+def test_a_file_of_version_1_loads_and_goes_on(tmp_path: Path) -> None:
+    path, settings = tmp_path / "a.json", SizingSettings(discount="0.95")
+    agent, rows = CounterfactualAgent(FULL, settings), list(sample_rows(FULL, 40, 2))
+    for row in rows[:20]:
+        agent.learn_one(row)
+    save_agent(path, agent, settings=settings)
+    ids = [list(row.id) for row in rows[:20]]
+    as_version_1(path, [*ids, ["sim:BTCUSDT:1600000000000000000", 0], ["odd", 1]])
+    loaded, _ = load_agent(path)
+    assert isinstance(loaded, CounterfactualAgent)
+    assert loaded.settings == settings
+    assert loaded.last_update_ns == 1_600_000_000_000_000_000
+    for row in rows:
+        agent.learn_one(row)
+        loaded.learn_one(row)
+    assert loaded.digest() == agent.digest()
+
+
+def test_late_files_of_version_1_were_in_the_present_form(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    agent = QLearningAgent(FULL, DOUBLE, seed=9)
+    save_agent(path, agent, settings=DOUBLE)
+    file = load_artifact(path, schema_name="sizing-agent", max_version=2)
+    save_artifact(
+        path, schema_name="sizing-agent", schema_version=1, payload=file.payload,
+        arrays=file.arrays,
+    )  # fmt: skip
+    loaded, _ = load_agent(path)
+    assert loaded.digest() == agent.digest()
+
+
+def test_a_running_system_takes_the_copy_before_a_damaged_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, agent = tmp_path / "a.json", CounterfactualAgent(FULL, SETTINGS)
+    rows = list(sample_rows(FULL, 20, 2))
+    save_agent(path, agent, settings=SETTINGS)
+    untrained = agent.digest()
+    for row in rows:
+        agent.learn_one(row)
+    save_agent(path, agent, settings=SETTINGS, config_hash="c")
+    damaged = path.with_suffix(".npz").read_bytes()
+    path.with_suffix(".npz").write_bytes(damaged[:-1])
+    with pytest.raises(RefusedArtifact, match="is intact"):
+        load_agent(path)
+    restored, _ = restore_agent(path)
+    assert restored.digest() == untrained
+    assert "a.json.prev instead" in caplog.text
+    for row in rows:
+        restored.learn_one(row)
+    assert restored.digest() == agent.digest()
+    with pytest.raises(RefusedArtifact, match="sha256"):
+        restore_agent(path, config_hash="c")

@@ -11,7 +11,7 @@ from agents.protocol import AgentState
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.q_learning import QLearningAgent
-from envs.core.actions import ActionPreset
+from envs.core.actions import ActionPreset, preset
 from envs.core.trade import ResolvedDecision, SizingChoice, SizingContext
 
 SETTINGS = SizingSettings()
@@ -76,9 +76,9 @@ class WrongPropensities(Table):
 
 class KnowsSomeStatesOnly(Table):
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
-        return {s: super(KnowsSomeStatesOnly, self) for s in range(20)}[context.state].decide(
-            context, rng
-        )
+        if context.state >= 20:
+            raise KeyError(context.state)
+        return super().decide(context, rng)
 
 
 class LearnsTwice(Table):
@@ -137,6 +137,68 @@ class LosesItsGenerator(QLearningAgent):
         self._rng.bit_generator.state = own
 
 
+class HasNoName(Table):
+    name = ""
+
+
+class NamesAnotherPreset(Table):
+    def __init__(self, grid: ActionPreset) -> None:
+        super().__init__(grid)
+        self.preset = preset("classic")
+
+
+class WritesOnTheContext(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        choice = super().decide(context, rng)
+        context.notional_frac[-1] = 0.5
+        return choice
+
+
+class PropensitiesOfTwo(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        choice = super().decide(context, rng)
+        return SizingChoice(choice.index, 2.0 * choice.propensities)
+
+
+class NegativePropensities(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        choice = super().decide(context, rng)
+        return SizingChoice(choice.index, -choice.propensities)
+
+
+class ExcludesWhatItChose(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        allowed = np.flatnonzero(context.mask)
+        if allowed.size == 1:
+            return super().decide(context, rng)
+        return SizingChoice(int(allowed[0]), np.eye(self.preset.n)[allowed[1]])
+
+
+class ChoosesBeyondThePreset(Table):
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        return SizingChoice(self.preset.n, np.eye(self.preset.n)[0])
+
+
+class KeepsNaN(Table):
+    def state_dict(self) -> AgentState:
+        values, arrays = super().state_dict()
+        return values, {**arrays, "spare": np.array([np.nan])}
+
+
+class LearnsUnseeded(Table):
+    def learn_one(self, resolved: ResolvedDecision) -> None:
+        new = resolved.id not in self._learned and resolved.alternatives is not None
+        super().learn_one(resolved)
+        if new:
+            self.all_raw += 1e-12 * np.random.default_rng().random()
+
+
+class RoundsWhenSaved(Table):
+    def state_dict(self) -> AgentState:
+        values, arrays = super().state_dict()
+        return values, {**arrays, "mean": arrays["mean"].astype(np.float32).astype(np.float64)}
+
+
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
@@ -155,6 +217,16 @@ class LosesItsGenerator(QLearningAgent):
         (StateIsNotJson, "not plain JSON"),
         (TakesAnyPreset, "accepts the state of preset classic into full"),
         (LosesItsGenerator, "learns differently after loading"),
+        (HasNoName, "has no name"),
+        (NamesAnotherPreset, "was made for preset full but names another"),
+        (WritesOnTheContext, "deciding changed the context"),
+        (PropensitiesOfTwo, "do not sum to 1"),
+        (NegativePropensities, "propensities malformed"),
+        (ExcludesWhatItChose, "chose what its propensities exclude"),
+        (ChoosesBeyondThePreset, "chose action 76"),
+        (KeepsNaN, "array spare holds a value that is not finite"),
+        (LearnsUnseeded, "equal rows gave another digest: unseeded chance"),
+        (RoundsWhenSaved, "after a restart|another digest after loading"),
     ],
 )
 def test_a_broken_agent_is_found(broken: Callable[..., CounterfactualAgent], found: str) -> None:

@@ -46,3 +46,28 @@ def test_an_unknown_threshold_blocks() -> None:
     point = HookPoint.CONFIDENCE_ADJUSTMENT
     chain = HookChain([Seat(Says(point, Raise(math.nan)), Mode.ENFORCED)])
     assert not chain.check_entry(view(1.0)).allowed
+
+
+@pytest.mark.parametrize(
+    ("base", "said", "confidence", "allowed"),
+    [
+        (0.20, [(0.10, Mode.ENFORCED)], 0.30, True),
+        (0.20, [(0.10, Mode.ENFORCED), (0.05, Mode.ENFORCED)], 0.34, False),
+        (0.20, [(0.10, Mode.ENFORCED), (0.05, Mode.ENFORCED)], 0.35, True),
+        (0.20, [(0.10, Mode.ENFORCED), (-0.05, Mode.ENFORCED)], 0.25, True),
+        (0.20, [(-0.50, Mode.ENFORCED)], 0.19, False),
+        (0.20, [(0.90, Mode.ADVISORY)], 0.40, True),
+        (0.20, [(-0.10, Mode.ADVISORY)], 0.19, False),
+        (0.20, [(5.0, Mode.ENFORCED)], 0.95, True),
+        (0.20, [(5.0, Mode.OBSERVE)], 0.20, True),
+        (0.20, [(math.inf, Mode.ENFORCED), (-math.inf, Mode.ENFORCED)], 1.0, False),
+    ],
+)
+def test_thresholds_add_up_within_their_bounds(
+    base: float, said: list[tuple[float, Mode]], confidence: float, allowed: bool
+) -> None:
+    point = HookPoint.CONFIDENCE_ADJUSTMENT
+    seats = [Seat(Says(point, Raise(delta)), mode) for delta, mode in said]
+    for order in (seats, seats[::-1]):
+        chain = HookChain(order, min_confidence=base)
+        assert chain.check_entry(view(confidence)).allowed is allowed

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.adviser_settings import MemorySettings, PerformanceSettings
 from envs.core.errors import FixSettings
 from envs.core.settings import CoreSettings
 from envs.core.types import EntryStyle
@@ -175,6 +176,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         ({"reinforcement.reward_alpha": 0.7}, "must sum to 1, not 1.1"),
         ({"market.adx_range": 26}, "must not be above REGIME_ADX_TREND = 25"),
         ({"reinforcement.min_exploration": 0.5}, "must not be above RL_INITIAL_EXPLORATION_RATE"),
+        ({"performance.poor_win_rate": 0.6}, "must not be above PERF_GOOD_WINRATE = 0.55"),
         (
             {"train_end": "2024-01-01", "test_end": "2024-01-01"},
             "QT_TRAIN_END = 2024-01-01T00:00:00Z must be below QT_TEST_END = 2024-01-01T00:00:00Z",
@@ -278,8 +280,27 @@ def test_settings_of_the_live_runtime_say_so_and_shape_no_result() -> None:
     assert changed.live.sizing_mode == "math_ai"
 
 
-@pytest.mark.parametrize(
-    "name", ["QT_AI_PAL_ENABLED", "ORCH_ENABLED", "PERF_ENABLED", "MEMORY_ENABLED"]
-)
+@pytest.mark.parametrize("name", ["QT_AI_PAL_ENABLED", "ORCH_ENABLED", "PERF_SPEED", "QT_ESS_LOCK"])
 def test_settings_of_systems_that_do_not_exist_are_refused(name: str) -> None:
     assert name in refusal(environ={name: "true"})
+
+
+ADVISERS = {
+    "PERF_ENABLED": "true", "PERF_MIN_TRADES": "7", "PERF_POOR_WINRATE": "0.3",
+    "PERF_GOOD_WINRATE": "0.6", "PERF_POOR_MULT": "0.4", "PERF_GOOD_MULT": "1.1",
+    "PERF_DISABLE_AFTER_LOSSES": "8", "PERF_REENABLE_AFTER_WINS": "4", "PERF_PROBATION_DAYS": "7",
+    "PERF_HALF_LIFE_DAYS": "10", "MEMORY_ENABLED": "1", "MEMORY_HALF_LIFE_H": "12",
+    "MEMORY_BLOCK_H": "6", "MEMORY_CHECKPOINT_PATH": "m.json",
+}  # fmt: skip
+
+
+def test_advisers_are_off_by_default_and_shape_no_training_result() -> None:
+    default = Settings()
+    assert (default.performance.enabled, default.memory.enabled) == (False, False)
+    assert (default.memory.half_life_h, default.memory.block_h) == (24.0, 12.0)
+    changed = load_settings(environ=ADVISERS)
+    assert changed.config_hash() == default.config_hash()
+    assert changed.performance == PerformanceSettings(True, 7, 0.3, 0.6, 0.4, 1.1, 8, 4, 7.0, 10.0)
+    assert changed.memory == MemorySettings(True, 12.0, 6.0, Path("m.json"))
+    known = {v.env for v in variables() if v.table in ("performance", "memory")}
+    assert known == set(ADVISERS)

@@ -122,4 +122,10 @@ def test_the_state_of_another_algorithm_is_refused_and_changes_nothing() -> None
     values, arrays = dqn.state_dict()
     with pytest.raises(RefusedArtifact, match="arrays"):
         dqn.load_state_dict((values, {"w0": arrays["w0"]}))
+    for key, words in (("n_layers", "n_layers"), ("activation", "activation")):
+        with pytest.raises(RefusedArtifact, match=words):
+            dqn.load_state_dict(({k: v for k, v in values.items() if k != key}, arrays))
+    for n_layers in (-1, 1.5, "1"):
+        with pytest.raises(RefusedArtifact, match="n_layers"):
+            dqn.load_state_dict(({**values, "n_layers": n_layers}, arrays))
     assert dqn.digest() == before

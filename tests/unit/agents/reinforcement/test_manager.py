@@ -92,7 +92,15 @@ def test_each_unit_is_learned_once() -> None:
         (decision("e", votes_up=(), votes_down=()), closed(), "missing votes"),
         (decision("e", votes_up=(np.nan,) * 4), closed(), "missing votes"),
         (decision("e", votes_up=(1.5, 0.68, 0.3, 0.6)), closed(), "confidence of xgboost"),
+        (decision("e", chosen=None), closed(), "unknown action None"),
+        (decision("e", chosen=2), closed(), "unknown action 2"),
+        (decision("e", chosen=-1), closed(), "unknown action -1"),
+        (decision("e", side=0), closed(), "unknown side 0"),
+        (decision("e", context=replace(decision().context, state=300)), closed(), "state 300"),
+        (decision("e", sides=(1, 1)), closed(), "sides of 4 models"),
+        (decision("e", sides=(1, 1, 2, 1)), closed(), "agreement of nhits"),
         (decision("e"), closed(exit_ns=50), "order of time"),
+        (decision("e"), closed(r_net=np.inf), "net_r"),
         (decision("e"), closed(r_net=np.nan), "net_r"),
         (decision("e"), closed(notional_units=0), "notional"),
     ],
@@ -102,11 +110,15 @@ def test_a_trade_that_cannot_be_learned_is_refused_and_changes_nothing(
 ) -> None:
     m = manager("exponential")
     m.learn_one(ResolvedDecision(decision("first"), closed(exit_ns=100), 0.0))
-    before = m.get_diagnostics()
+    before, plain = m.get_diagnostics(), m.copy()
     with pytest.raises(FixInput, match=words):
         m.learn_one(ResolvedDecision(bad, outcome, 0.0))
     assert m.get_diagnostics() == before
     assert set(m.signals) == {"first"}
+    # What it learns next is what a manager learns that never met the bad trade.
+    for one in (m, plain):
+        one.learn_one(ResolvedDecision(decision("next"), closed(-7.0, exit_ns=300), 0.0))
+    assert m.signals == plain.signals
 
 
 @pytest.mark.parametrize(
@@ -118,6 +130,8 @@ def test_a_trade_that_cannot_be_learned_is_refused_and_changes_nothing(
         ({"p_up": np.array([1.2, 0.5, np.nan, 0.5])}, "in \\[0, 1\\]"),
         ({"y_long": 2}, "0 or 1"),
         ({"y_short": np.nan}, "0 or 1"),
+        ({"y_long": np.nan}, "0 or 1"),
+        ({"p_up": np.array([np.inf, 0.5, np.nan, 0.5])}, "in \\[0, 1\\]"),
         ({"sides": (1, 1)}, "sides"),
         ({"resolved_ns": 15}, "before its bar closed"),
         ({"bar_close_ns": 1, "resolved_ns": 5}, "order of time"),
@@ -134,6 +148,27 @@ def test_a_label_that_cannot_be_learned_is_refused_and_changes_nothing(
         m.learn_labels([label(19), bad])
     assert m.get_diagnostics() == before
     assert (("A", 19) in m.labels) is False
+
+
+def test_a_known_id_is_ignored_before_anything_is_judged() -> None:
+    """A replay may come late, out of order and even damaged: its id alone decides."""
+    m = manager("aa")
+    first = m.learn_one(ResolvedDecision(decision("d"), closed(), 0.0))
+    m.learn_label(label(10))
+    before, posterior = m.get_diagnostics(), m.pool.posterior.copy()
+    again = ResolvedDecision(decision("d", side=0), closed(np.pi, exit_ns=1), 0.0)
+    assert m.learn_one(again) is first
+    m.learn_label(replace(label(10), y_long=7, resolved_ns=11))
+    assert m.get_diagnostics() == before
+    assert np.array_equal(m.pool.posterior, posterior)
+
+
+def test_of_two_labels_with_one_id_the_first_is_learned() -> None:
+    one, both = manager("aa"), manager("aa")
+    one.learn_labels([label(1, 1)])
+    both.learn_labels([label(1, 1), label(1, 0)])
+    assert both.get_diagnostics() == one.get_diagnostics()
+    assert np.array_equal(both.pool.posterior, one.pool.posterior)
 
 
 def test_absent_models_share_is_redistributed_and_they_are_not_judged() -> None:

@@ -11,7 +11,8 @@ from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.persistence import learned_under
 from agents.reinforcement.rewards import TradeResult
 from agents.reinforcement.settings import ALGORITHMS, ReinforcementSettings
-from envs.core.errors import FixInput, RefusedArtifact
+from envs.artifact import previous
+from envs.core.errors import DamagedArtifact, FixInput, RefusedArtifact
 from envs.core.trade import ResolvedLabel
 from envs.core.types import MODEL_NAMES
 
@@ -114,3 +115,48 @@ def test_a_generator_that_cannot_be_saved_is_refused(tmp_path: Path) -> None:
 def test_settings_that_shape_learning_are_saved() -> None:
     names = learned_under(ReinforcementSettings())
     assert {"algorithm", "learning_rate", "pull", "share", "vote_kappa"} <= set(names)
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("part", ["m.json", "m.npz"])
+def test_a_damaged_checkpoint_gives_way_to_the_copy_before_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, part: str
+) -> None:
+    """One flipped byte in either file; the copy goes on to the same numbers as the original."""
+    path, m = tmp_path / "m.json", fresh("aa")
+    live(m, 0, 40)
+    m.checkpoint(path)
+    live(m, 40, 60)
+    m.checkpoint(path)
+    damage(tmp_path / part)
+    again = fresh("aa")
+    again.restore(path)
+    assert "is intact: loaded m.json.prev instead" in caplog.text
+    whole = fresh("aa")
+    log = live(whole, 0, 60)
+    assert live(again, 40, 60) == log[40:]
+    loaded = ReinforcementManager.load(path)
+    assert loaded.labels.last_ns == 39 + 8
+    # A file of another setup is refused although a copy lies beside it.
+    with pytest.raises(RefusedArtifact, match="horizon_bars"):
+        fresh("aa", 4).restore(path)
+
+
+def test_two_damaged_copies_are_refused_and_change_nothing(tmp_path: Path) -> None:
+    path, m = tmp_path / "m.json", fresh("exponential")
+    live(m, 0, 40)
+    m.checkpoint(path)
+    m.checkpoint(path)
+    damage(path)
+    damage(previous(path))
+    other = fresh("exponential")
+    live(other, 0, 7)
+    before = other.get_diagnostics()
+    with pytest.raises(DamagedArtifact, match=r"m\.json\.prev is damaged too"):
+        other.restore(path)
+    assert other.get_diagnostics() == before

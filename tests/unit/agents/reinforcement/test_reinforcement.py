@@ -7,12 +7,14 @@ import pytest
 
 from agents.reinforcement.aggregating import label_order, run_pool
 from agents.reinforcement.calibration import Calibration
+from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.pool import AggregatingPool
 from agents.reinforcement.rewards import RewardShaper, TradeResult
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.reinforcement.weights import INITIAL_WEIGHTS, exploration_rate, exponential_update
 from envs.core.rules import pool
 from envs.core.rules.simplex import project4
+from envs.core.types import Float64Array
 from envs.market.planted import synthetic_market
 from envs.market.synthetic import SyntheticSettings
 
@@ -60,18 +62,43 @@ def test_ten_thousand_updates_keep_bounds_and_sum() -> None:
         assert max(weights) <= 0.50
 
 
-def test_random_outcomes_leave_the_weights_near_the_start() -> None:
-    rng = np.random.default_rng(1)
-    settings = ReinforcementSettings()
+def largest_weight(pull: float, seed: int) -> float:
+    """Time-average of the largest weight over 5,000 trades with random outcome signs."""
+    rng = np.random.default_rng(seed)
+    settings = ReinforcementSettings(pull=pull)
     weights: tuple[float, ...] = (0.25, 0.25, 0.25, 0.25)
     total = 0.0
     for _ in range(5_000):
         agreement = rng.choice([-1, 1], 4).tolist()
-        weights = exponential_update(
-            weights, float(rng.choice([-1.0, 1.0])), agreement, settings, (0.25,) * 4
-        )
+        advantage = float(rng.choice([-1.0, 1.0]))
+        weights = exponential_update(weights, advantage, agreement, settings, (0.25,) * 4)
         total += max(weights)
-    assert total / 5_000 < 0.35
+    return total / 5_000
+
+
+def test_random_outcomes_leave_the_weights_near_the_start() -> None:
+    averages = [largest_weight(0.02, seed) for seed in range(4)]
+    assert max(averages) < 0.35
+
+
+def test_without_the_pull_random_outcomes_move_the_weights_far() -> None:
+    assert min(largest_weight(0.0, seed) for seed in range(4)) > 0.35
+
+
+def test_random_trades_leave_the_managers_weights_near_the_start() -> None:
+    """The whole way: shaped reward, baseline, advantage, update, from the manager's own start."""
+    averages = {}
+    for pull in (0.02, 0.0):
+        rng = np.random.default_rng(9)
+        m = ReinforcementManager(ReinforcementSettings(algorithm="exponential", pull=pull), 8)
+        total = 0.0
+        for k in range(5_000):
+            pnl = 40.0 * float(rng.choice([-1.0, 1.0]))
+            trade = TradeResult("A", int(rng.integers(0, 5)), pnl, 1_000.0, pnl / 40.0, k)
+            m.learn_trade(str(k), trade, rng.choice([-1, 1], 4).tolist(), (0.6,) * 4)
+            total += max(m.weights)
+        averages[pull] = total / 5_000
+    assert averages[0.02] < 0.35 < averages[0.0]
 
 
 def test_exploration_rates() -> None:
@@ -121,6 +148,38 @@ def test_aggregating_step(eta: float, prediction: float, after: tuple[float, ...
     assert pool.aggregate(experts, weights, eta) == pytest.approx(prediction, abs=1e-6)
     pool.reweigh(weights, (experts - 1.0) ** 2, eta, 0.0)
     assert weights == pytest.approx(after, abs=1e-6)
+
+
+def plain_update(
+    one: AggregatingPool, stated: Float64Array, outcomes: Float64Array
+) -> tuple[float, float]:
+    """One update by the rules as they stand, without compilation."""
+    experts, losses = np.zeros(7), np.zeros(7)
+    up, down = (
+        pool.learn_bar(
+            one.platt[game], one.bars[game], one.posterior[game], stated[game],
+            outcomes[game], outcomes.shape[1], one.eta, one.share, one.rate, experts, losses,
+        )
+        for game in range(2)
+    )  # fmt: skip
+    return up, down
+
+
+@pytest.mark.parametrize("algorithm", ["aa", "fixed_share"])
+def test_compiled_updates_and_forecasts_equal_the_plain_rules(algorithm: str) -> None:
+    rng = np.random.default_rng(3)
+    fast, plain = (AggregatingPool(ReinforcementSettings(), 4, algorithm) for _ in range(2))
+    experts = np.zeros(7)
+    for t in range(300):
+        stated = rng.uniform(0.0, 1.0, (2, 1 + t % 3, 4))
+        stated[:, :, rng.integers(0, 4)] = np.nan
+        outcomes = rng.integers(0, 2, stated.shape[:2]).astype(float)
+        for k, got in enumerate(fast.predict(stated[0, 0], stated[1, 0])):
+            pool.fill_experts(stated[k, 0], plain.platt[k], experts)
+            assert got == pool.aggregate(experts, plain.posterior[k], plain.eta)
+        assert fast.learn(*stated, *outcomes) == plain_update(plain, stated, outcomes)
+        assert np.array_equal(fast.posterior, plain.posterior)
+        assert np.array_equal(fast.platt, plain.platt)
 
 
 def test_the_compiled_pass_equals_stepping_bar_by_bar() -> None:

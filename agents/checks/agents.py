@@ -3,45 +3,43 @@
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import numpy as np
 
+from agents.checks.failed import FailedCheck, plain, refused_or_ignored, require
+from agents.checks.rows import bad_rows, renamed, sample_context, sample_rows
 from agents.protocol import AgentState, SizingAgent
 from envs.core.actions import ActionPreset, preset
-from envs.core.errors import QuantumTraderError, RefusedArtifact
+from envs.core.errors import RefusedArtifact
 from envs.core.rules.state import N_STATES
-from envs.core.trade import (
-    Alternatives,
-    ClosedTrade,
-    Decision,
-    NextState,
-    ResolvedDecision,
-    SizingChoice,
-    SizingContext,
-    Skipped,
-)
-from envs.core.types import ExitReason
+from envs.core.trade import ResolvedDecision, SizingChoice, SizingContext
 
 MakeAgent = Callable[[ActionPreset], SizingAgent]
+Older = Callable[[AgentState], AgentState]
+WHO = "sizing agent"
 _ROWS = 60
-OBSERVED = 45
-"""Length of the observation of a sampled context."""
+_NEW = "check:X:new"
 
 
-class FailedCheck(QuantumTraderError):
-    """An agent broke a rule of the protocol: the message says which, and where."""
-
-
-def check_agent(make: MakeAgent, preset_name: str = "full", seed: int = 0) -> None:
+def check_agent(
+    make: MakeAgent, preset_name: str = "full", seed: int = 0, older: Sequence[Older] = ()
+) -> None:
     """Check an agent; ``make`` returns a new, untrained one for a preset, always the same.
 
-    Deciding is pure, seeded and legal in any state; each decision is learned once, also across a
-    restart; the state survives JSON and goes on learning as if never saved; the state of another
-    preset is refused.
+    Deciding is pure, seeded and legal in every state, learned of or not; each decision is learned
+    once, also across a restart; the state survives JSON and goes on learning as if never saved;
+    states in an ``older`` form load too; the state of another preset, and one that lacks something,
+    are refused. A row that cannot be learned is refused with a FixInput or ignored, changes
+    nothing, and the same decision is learned once it arrives sound.
+
+    Args:
+        make: makes the agent.
+        preset_name: its preset.
+        seed: of the sampled rows.
+        older: each turns a present state into the form an older version saved.
 
     Raises:
         FailedCheck: The first rule that is broken.
@@ -51,59 +49,12 @@ def check_agent(make: MakeAgent, preset_name: str = "full", seed: int = 0) -> No
     _check_shape(make(grid), grid)
     _check_learning(make, grid, rows)
     _check_decisions(make, grid, rows, seed)
+    _check_every_state(make, grid, rows, seed)
+    _check_bad_rows(make, grid, rows, seed)
     _check_state(make, grid, rows)
+    _check_older_states(make, grid, rows, older)
     _check_other_preset(make, grid, rows)
-
-
-def sample_rows(grid: ActionPreset, n: int, seed: int) -> Iterator[ResolvedDecision]:
-    """Yield resolved decisions of many states: some without lines, some nearly all masked."""
-    rng = np.random.default_rng(seed)
-    for k in range(n):
-        context = sample_context(grid, int(rng.integers(N_STATES)), rng, k)
-        reward = np.where(context.mask, context.notional_frac * rng.normal(0.002, 0.02), np.nan)
-        chosen = int(rng.choice(np.flatnonzero(context.mask)))
-        decision = Decision(
-            f"check:X:{k}", "X", k, 1, context, chosen, None, 0, 10**12, 10**12, 0.1, (), (), ()
-        )
-        outcome = (
-            Skipped("CHECK") if chosen == grid.skip_index else _trade(k, float(reward[chosen]))
-        )
-        nothing = np.zeros(grid.n, dtype=np.int64)
-        alternatives = Alternatives(reward, nothing, nothing, np.array([2, 3, 5]))
-        following = NextState(int(rng.integers(N_STATES)), context.mask.copy(), k % 7 == 0)
-        yield ResolvedDecision(decision, outcome, float(reward[chosen]), alternatives, following)
-
-
-def sample_context(
-    grid: ActionPreset, state: int, rng: np.random.Generator, kind: int = 0
-) -> SizingContext:
-    """Build a context; every third ``kind`` lacks lines, every fifth masks nearly everything."""
-    mask = rng.random(grid.n) < (0.05 if kind % 5 == 4 else 0.8)
-    mask[int(rng.integers(grid.n))] = True
-    skip = grid.skip_index
-    sizes = np.asarray([a.size * a.leverage for a in grid.actions])
-    if skip is not None:
-        mask[skip] = True
-    notional = np.where(mask, 0.1 * sizes, 0.0)
-    slopes = np.array([[1.9, 0.5, 2.0], [2.5, 0.8, 3.0], [4.2, 1.6, 4.0]])
-    if kind % 3 == 2:
-        slopes = np.full((3, 3), np.nan)
-    ev = float(rng.random() * 0.004)
-    return SizingContext(
-        state, mask, notional, np.zeros(grid.n, dtype=np.bool_), ev,
-        min(1.0, ev / 0.00156), 0.00156, 0.005 + 0.03 * float(rng.random()), slopes,
-        np.sin(np.arange(OBSERVED) * (1.0 + state) + kind).astype(np.float32),
-    )  # fmt: skip
-
-
-def _trade(k: int, growth: float) -> ClosedTrade:
-    """Build a closed trade that returned ``growth`` of equity at a risk of one hundredth of it."""
-    net, equity = int(growth * 10**12), 10**12
-    return ClosedTrade(
-        f"check:X:{k}", "X", 1, k, k + 1, 100, 98, 1, 1, 1, (), ExitReason.TARGET, equity, equity,
-        net, 0, 0, 0, 0, net, equity // 100, equity, 100.0 * growth, 100.0 * growth, growth,
-        0.0, 0.0,
-    )  # fmt: skip
+    _check_incomplete_state(make, grid, rows)
 
 
 def _check_shape(agent: SizingAgent, grid: ActionPreset) -> None:
@@ -119,7 +70,7 @@ def _check_decisions(
     for learned in (False, True):
         for k, row in enumerate(rows):
             context = row.decision.context
-            frozen, state = copy.deepcopy(context), _plain(agent.state_dict()[0])
+            frozen, state = copy.deepcopy(context), plain(agent.state_dict()[0], WHO)
             digest = agent.digest()
             for rng_seed in (None, seed + k):
                 first = _decide(agent, context, rng_seed)
@@ -130,7 +81,7 @@ def _check_decisions(
                     "decides differently from an equal agent: unseeded chance",
                 )
             _require(agent.digest() == digest, "deciding changed the tables")
-            _require(_plain(agent.state_dict()[0]) == state, "deciding changed the state")
+            _require(plain(agent.state_dict()[0], WHO) == state, "deciding changed the state")
             _require(context == frozen, "deciding changed the context")
         if not learned:
             _learn(agent, rows)
@@ -157,6 +108,51 @@ def _check_learning(make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDeci
     restarted.load_state_dict(_through_json(agent))
     _learn(restarted, rows)
     _require(restarted.digest() == agent.digest(), "learned a decision again after a restart")
+
+
+def _check_every_state(
+    make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDecision], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    for agent in (make(grid), _taught(make(grid), rows)):
+        for state in range(N_STATES):
+            context = sample_context(grid, state, rng, state)
+            _require_legal(_decide(agent, context, None), context, grid)
+
+
+def _check_bad_rows(
+    make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDecision], seed: int
+) -> None:
+    good = renamed(next(sample_rows(grid, 1, seed + 1)), _NEW)
+    for what, bad in bad_rows(grid, seed):
+        agent = _taught(make(grid), rows)
+        bad = renamed(bad, _NEW)
+        digest, state = agent.digest(), plain(agent.state_dict()[0], WHO)
+        refused_or_ignored(partial(agent.learn_one, bad), WHO, what)
+        _require(agent.digest() == digest, f"learned {what}")
+        _require(plain(agent.state_dict()[0], WHO) == state, f"changed its state by {what}")
+        twin = _taught(make(grid), rows)
+        agent.learn_one(good)
+        twin.learn_one(good)
+        _require(agent.digest() == twin.digest(), f"took {what} for learned")
+
+
+def _check_older_states(
+    make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDecision], older: Sequence[Older]
+) -> None:
+    agent, half = make(grid), len(rows) // 2
+    _learn(agent, rows[:half])
+    saved = [form(_through_json(agent)) for form in older]
+    _learn(agent, rows[half:])
+    for k, state in enumerate(saved):
+        loaded = make(grid)
+        try:
+            loaded.load_state_dict(state)
+        except Exception as error:
+            raise FailedCheck(f"{WHO} refuses the state of older form {k}: {error!r}") from error
+        _learn(loaded, rows)
+        same = loaded.digest() == agent.digest()
+        _require(same, f"lost something of the state of older form {k}")
 
 
 def _check_state(make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDecision]) -> None:
@@ -187,6 +183,29 @@ def _check_other_preset(make: MakeAgent, grid: ActionPreset, rows: list[Resolved
     _require(agent.digest() == before, "changed although it refused a state")
 
 
+def _check_incomplete_state(
+    make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDecision]
+) -> None:
+    values, arrays = _through_json(_taught(make(grid), rows))
+    lacking = [({k: v for k, v in values.items() if k != name}, arrays) for name in values]
+    lacking += [(values, {k: v for k, v in arrays.items() if k != name}) for name in arrays]
+    for state in lacking:
+        agent = make(grid)
+        before = agent.digest()
+        missing = sorted({*values, *arrays} - {*state[0], *state[1]})[0]
+        try:
+            agent.load_state_dict(state)
+        except RefusedArtifact:
+            _require(agent.digest() == before, f"changed by a state without {missing}")
+        except Exception as error:
+            raise FailedCheck(
+                f"{WHO} fails on a state without {missing} with {error!r}, where RefusedArtifact "
+                "is due"
+            ) from error
+        else:
+            raise FailedCheck(f"{WHO} accepts a state without {missing}")
+
+
 def _learn(agent: SizingAgent, rows: list[ResolvedDecision]) -> None:
     for row in rows:
         agent.learn_one(row)
@@ -213,16 +232,13 @@ def _require_legal(choice: SizingChoice, context: SizingContext, grid: ActionPre
 
 def _through_json(agent: SizingAgent) -> AgentState:
     values, arrays = agent.state_dict()
-    return _plain(values), {name: array.copy() for name, array in arrays.items()}
+    return plain(values, WHO), {name: array.copy() for name, array in arrays.items()}
 
 
-def _plain(values: dict[str, Any]) -> Any:
-    try:
-        return json.loads(json.dumps(values, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise FailedCheck(f"state is not plain JSON: {error}") from error
+def _taught(agent: SizingAgent, rows: list[ResolvedDecision]) -> SizingAgent:
+    _learn(agent, rows)
+    return agent
 
 
 def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise FailedCheck(f"sizing agent {what}")
+    require(holds, f"{WHO} {what}")
