@@ -48,6 +48,7 @@ class BundleParts:
     created_ns: int
     save_models: SaveModels | None = None
     calibrators: Any = None
+    certificate: dict[str, Any] | None = None
 
 
 def write_bundle(folder: Path, parts: BundleParts) -> None:
@@ -109,7 +110,7 @@ def _write(folder: Path, parts: BundleParts) -> None:
     )
     parts.tape.manager.checkpoint(folder / "reinforcement.json", **stamp)
     write_json(folder / "metrics.json", parts.metrics)
-    write_json(folder / "certificate.json", None)
+    write_json(folder / "certificate.json", parts.certificate)
     write_json(folder / "manifest.json", _manifest(folder, parts, config_hash))
 
 
@@ -144,5 +145,13 @@ def _manifest(folder: Path, parts: BundleParts, config_hash: str) -> dict[str, A
         "data_fingerprint": parts.fingerprint,
         "table_digest": parts.table.digest(),
         "tape_digest": parts.tape.signals.digest(),
+        "certificate": _known(parts.certificate),
         "files": files,
     }
+
+
+def _known(certificate: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The certificate in a line; ``certificate.json`` has the verdicts."""
+    if certificate is None:
+        return None
+    return {name: certificate[name] for name in ("digest", "form", "passed", "code")}

@@ -27,6 +27,8 @@ from envs.core.actions import preset
 from envs.core.series import prepare
 from runtime.settings import Settings
 from training.bundle import BundleParts, write_bundle
+from training.certificate_report import print_verdict
+from training.certificate_store import bundle_certificate
 from training.deep_job import DeepResult, deep_choice, deep_scalars, is_deep, train_network
 from training.evaluation import Evaluation, baselines, evaluate, turnover_of
 from training.files import write_json
@@ -158,6 +160,8 @@ def _run_in(
         name: action_shares(training.preset, run_.actions)
         for name, run_ in (("training", last), ("held out", result.runs["agent"]))
     }
+    certificate = stage.run("certificate", lambda: bundle_certificate(cache))
+    print_verdict(console, certificate)
     metrics = {
         "evaluation": to_json(result),
         "occupancy": {name: found.to_json() for name, found in states.items()},
@@ -192,7 +196,7 @@ def _run_in(
             settings, inputs.market, tape, agent, choice, _model_lines(inputs), metrics,
             shlex.join(command), spans, fingerprint, int(now.timestamp()) * 1_000_000_000,
             None if inputs.models is None else inputs.models.save,
-            None if inputs.models is None else inputs.models.calibrators_json(),
+            None if inputs.models is None else inputs.models.calibrators_json(), certificate,
         ),
     )  # fmt: skip
     print_occupancy(console, states, settings.core.signal.min_edge)
@@ -251,11 +255,11 @@ def _evaluate(
     )
     if shipped is not agent:
         others.insert(0, agent)
-    passes = min(_CLASSIC_PASSES, run.episodes)
     if not isinstance(agent, TableAgent):
-        table, _ = train(training, settings.sizing, passes, run.seed, None)
+        table, _ = train(training, settings.sizing, run.episodes, run.seed, None)
         others.insert(0, table)
     if settings.sizing.learner != "classic":
+        passes = min(_CLASSIC_PASSES, run.episodes)
         classic, _ = train(training, settings.sizing, passes, run.seed, None, learner="classic")
         others.append(classic)
     learning = None
