@@ -16,7 +16,7 @@ from ensemble.crossfit import first_row, votes_of_bundle
 from ensemble.store import load_bundle_models
 from envs.core.errors import FixData
 from envs.core.market_data import MarketData
-from envs.core.series import prepare
+from envs.core.series import MarketSeries, prepare
 from envs.core.tape import VoteTable
 from envs.market.build import load_market
 from runtime.bundle import Bundle, load_bundle
@@ -27,7 +27,7 @@ from training.inputs import detail_of, generated, iso
 from training.report import print_evaluation, to_json
 from training.simulate import Period, Simulator
 from training.sizing import copy_agent
-from training.tape import make_tape
+from training.tape import Tape, make_tape
 
 _MIN_BARS = 100
 
@@ -45,18 +45,12 @@ def evaluate_bundle(
     start, end = settings.run.start_ns, settings.run.test_end_ns
     # The bundle's own settings hold the dates of its training.
     if args.start is None and "QT_START" not in os.environ:
-        start = _instant(bundle, "test_start")
+        start = instant_of(bundle, "test_start")
     if args.test_end is None and "QT_TEST_END" not in os.environ:
-        held_out = _instant(bundle, "test_end")
+        held_out = instant_of(bundle, "test_end")
         end = held_out if (start or 0) < held_out else None
-    market, votes = _market(settings, bundle, end)
-    if market.feature_hash != bundle.feature_hash:
-        load_bundle(folder, feature_hash=market.feature_hash)
-    data = prepare(market, settings.core)
-    tape = make_tape(
-        data, votes, settings.core, settings.reinforcement, np.zeros(0, dtype=np.int64),
-        bundle.pool_line, bundle.manifest["weight_algorithm"], bundle.manager, bundle.exit_slopes,
-    )  # fmt: skip
+    data, votes, tape = signals_of(bundle, settings, end)
+    market = data.market
     first = _first(start or 0, market, bundle)
     last = _last(end, settings.run, market)
     if last - first < _MIN_BARS:
@@ -83,6 +77,25 @@ def evaluate_bundle(
     print_evaluation(console, result, f"{folder}: {', '.join(market.symbols)}, {span}")
     if args.json is not None:
         write_json(args.json, {"bundle": str(folder), "span": span, **to_json(result)})
+
+
+def signals_of(
+    bundle: Bundle, settings: Settings, end_ns: int | None
+) -> tuple[MarketSeries, VoteTable, Tape]:
+    """Bars, votes and signals of a bundle up to ``end_ns``; its weights go on from its state.
+
+    Raises:
+        RefusedArtifact: The bundle's features are not this version's.
+    """
+    market, votes = _market(settings, bundle, end_ns)
+    if market.feature_hash != bundle.feature_hash:
+        load_bundle(bundle.folder, feature_hash=market.feature_hash)
+    data = prepare(market, settings.core)
+    tape = make_tape(
+        data, votes, settings.core, settings.reinforcement, np.zeros(0, dtype=np.int64),
+        bundle.pool_line, bundle.manifest["weight_algorithm"], bundle.manager, bundle.exit_slopes,
+    )  # fmt: skip
+    return data, votes, tape
 
 
 def _market(settings: Settings, bundle: Bundle, end_ns: int | None) -> tuple[MarketData, VoteTable]:
@@ -125,7 +138,7 @@ def _last(end_ns: int | None, run: RunSettings, market: MarketData) -> int:
 
 
 def _first(start_ns: int, market: MarketData, bundle: Bundle) -> int:
-    if start_ns <= _instant(bundle, "train_end"):
+    if start_ns <= instant_of(bundle, "train_end"):
         raise FixData(
             f"--start {iso(start_ns)} lies inside the bundle's training span, which ends "
             f"{bundle.manifest['spans']['train_end']}: an evaluation there would flatter"
@@ -142,7 +155,7 @@ def _best_constant(bundle: Bundle) -> int | None:
     return next(found, None)
 
 
-def _instant(bundle: Bundle, name: str) -> int:
+def instant_of(bundle: Bundle, name: str) -> int:
     """One end of the bundle's spans, int64 UTC nanoseconds."""
     text = bundle.manifest["spans"][name].removesuffix("Z")
     return int(np.datetime64(text, "ns").astype(np.int64))
