@@ -56,16 +56,18 @@ def train_deep(
 
     In training a masked action is no trade; in use it is never taken. Training runs in rounds of a
     tenth of the decisions: each begins with a checkpoint in ``folder`` and with chance set anew
-    from seed and round, so a stopped run resumes to the same network. The
-    learner's scalars go to ``folder/tensorboard/<algorithm>``. ``env`` replaces the environments.
+    from seed and round, so a stopped run resumes to the same network. The learner's scalars go to
+    ``folder/tensorboard/<algorithm>``. ``env`` replaces the environments.
 
     Raises:
         FixData: The period has no candidate.
-        FixSettings: Settings the learner cannot work with.
-        RefusedArtifact: ``resume`` finds a checkpoint of another run.
+        FixSettings: Settings the learner cannot work with; the environments pay log growth only.
+        RefusedArtifact: ``resume`` finds a checkpoint of another run, or a damaged one and no
+            intact copy of the one before, from which it would go on with a warning.
     """
     import torch
 
+    _check(algorithm, period, settings)
     env = training_env(period, settings) if env is None else env
     threads = torch.get_num_threads()
     # These networks are too small to share between threads, and one thread adds the same way
@@ -88,7 +90,7 @@ def train_deep(
                 log_interval=1 if algorithm == "ppo" else 50,
             )  # fmt: skip
             if path is not None:
-                save_model(path, model, algorithm, config_hash)
+                save_model(path, model, algorithm, config_hash, finished=True)
         seconds = time.perf_counter() - start
         model.logger.close()
     finally:
@@ -101,9 +103,7 @@ def train_deep(
 def make_model(algorithm: str, env: Any, settings: DeepSettings, seed: int) -> Any:
     """A stable-baselines3 learner on the CPU with the settings' parameters.
 
-    Raises:
-        FixInput: Unknown algorithm.
-        FixSettings: The replay memory holds less than one step of all environments.
+    ``algorithm`` is ``dqn`` or ``ppo``.
     """
     from stable_baselines3 import DQN, PPO
 
@@ -118,20 +118,21 @@ def make_model(algorithm: str, env: Any, settings: DeepSettings, seed: int) -> A
             n_epochs=settings.epochs, ent_coef=settings.entropy, clip_range=settings.clip,
             gae_lambda=settings.gae, **common,
         )  # fmt: skip
-    if algorithm == "dqn":
-        if settings.buffer < env.num_envs:
-            raise FixSettings(
-                f"RL_DEEP_BUFFER = {settings.buffer} must hold one step of all {env.num_envs} "
-                "environments (RL_DEEP_ENVS)"
-            )
-        return DQN(
-            "MlpPolicy", env, buffer_size=settings.buffer, batch_size=settings.batch,
-            learning_starts=settings.learning_starts, train_freq=1,
-            gradient_steps=settings.updates, target_update_interval=settings.target_update,
-            exploration_fraction=settings.exploration_share,
-            exploration_final_eps=settings.exploration_final, **common,
-        )  # fmt: skip
-    raise FixInput(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
+    return DQN(
+        "MlpPolicy", env, buffer_size=settings.buffer, batch_size=settings.batch,
+        learning_starts=settings.learning_starts, train_freq=1,
+        gradient_steps=settings.updates, target_update_interval=settings.target_update,
+        exploration_fraction=settings.exploration_share,
+        exploration_final_eps=settings.exploration_final, **common,
+    )  # fmt: skip
+
+
+def _check(algorithm: str, period: Period, settings: DeepSettings) -> None:
+    if algorithm not in ALGORITHMS:
+        raise FixInput(f"algorithm must be one of {', '.join(ALGORITHMS)}, got {algorithm!r}")
+    problems = list(settings.contradictions(algorithm, period.reward))
+    if problems:
+        raise FixSettings("\n".join(problems))
 
 
 class WishCount:

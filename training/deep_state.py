@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from agents.deep.agent import Layer, NetworkAgent
-from envs.artifact import load_artifact, save_artifact
+from envs.artifact import load_artifact, load_or_previous, previous, save_artifact
 from envs.core.actions import ActionPreset
 from envs.core.errors import RefusedArtifact
 
@@ -24,8 +24,10 @@ _COUNTERS = ("num_timesteps", "_n_updates", "_n_calls", "exploration_rate")
 _MEMORY = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
 
 
-def save_model(path: Path, model: Any, algorithm: str, config_hash: str) -> None:
-    """Write all that goes on learning needs."""
+def save_model(
+    path: Path, model: Any, algorithm: str, config_hash: str, *, finished: bool = False
+) -> None:
+    """Write all that going on learning needs; ``finished`` drops the replay memory and old copy."""
     arrays = {f"policy.{k}": _array(t) for k, t in model.policy.state_dict().items()}
     for i, moments in model.policy.optimizer.state_dict()["state"].items():
         arrays.update({f"adam.{i}.{k}": _array(t) for k, t in moments.items()})
@@ -36,26 +38,33 @@ def save_model(path: Path, model: Any, algorithm: str, config_hash: str) -> None
     payload: dict[str, Any] = {
         "algorithm": algorithm, "counters": counters, "env": world,
     }  # fmt: skip
-    memory = getattr(model, "replay_buffer", None)
-    if memory is not None:
-        payload["memory"] = {"pos": int(memory.pos), "full": bool(memory.full)}
-        filled = memory.buffer_size if memory.full else memory.pos
-        arrays.update({f"memory.{k}": getattr(memory, k)[:filled] for k in _MEMORY})
+    replay = getattr(model, "replay_buffer", None)
+    if replay is not None and not finished:
+        payload["memory"] = {"pos": int(replay.pos), "full": bool(replay.full)}
+        filled = replay.buffer_size if replay.full else replay.pos
+        arrays.update({f"memory.{k}": getattr(replay, k)[:filled] for k in _MEMORY})
     save_artifact(
         path, schema_name=SCHEMA_NAME, schema_version=SCHEMA_VERSION, payload=payload,
         arrays=arrays, config_hash=config_hash,
     )  # fmt: skip
+    if finished:
+        for file in (path, path.with_suffix(".npz")):
+            previous(file).unlink(missing_ok=True)
 
 
 def load_model(path: Path, model: Any, algorithm: str, config_hash: str) -> None:
     """Put a checkpoint's content into a learner that was built with the same settings.
+
+    Of a damaged file the copy of the checkpoint before is taken, with a warning.
 
     Raises:
         RefusedArtifact: Damaged file, another algorithm or configuration, or other shapes.
     """
     import torch
 
-    artifact = load_artifact(path, schema_name=SCHEMA_NAME, max_version=SCHEMA_VERSION)
+    artifact = load_or_previous(
+        path, lambda p: load_artifact(p, schema_name=SCHEMA_NAME, max_version=SCHEMA_VERSION)
+    )
     for what, expected, found in (
         ("config hash", config_hash, artifact.config_hash),
         ("algorithm", algorithm, artifact.payload["algorithm"]),

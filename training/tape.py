@@ -86,7 +86,7 @@ def make_tape(
         np.where(market.complete, ev, np.nan), votes.ev, votes.valid, slip, settings, post_only
     )
     candidate = candidates_of(market.complete, market.valid, side, edge, level, settings)
-    found = _candidate_rows(data, settings, candidate, side)
+    found = candidate_rows(data, settings, candidate, side)
     slopes, fitted = _exit_slopes(data, found, ev, bounds, market.close_ns, first_slopes)
     scalers = scalers_of(pool.excess, manager.settings.vote_kappa)
     weights, scalers = (
@@ -120,9 +120,10 @@ def overlaps(rows: Int64Array, ends: Int64Array) -> Int64Array:
     return np.asarray(np.maximum(begun - over - 1, 0), dtype=np.int64)
 
 
-def _candidate_rows(
+def candidate_rows(
     data: MarketSeries, settings: CoreSettings, candidate: BoolArray, side: Any
 ) -> Candidates:
+    """Candidates of a tape, from its flags and sides (T, S), with the course of every exit."""
     rows, symbols = np.nonzero(candidate)
     gross = np.full((rows.size, 3), np.nan)
     ends = np.full((rows.size, 3), -1, dtype=np.int64)

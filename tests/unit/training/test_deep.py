@@ -17,13 +17,15 @@ import torch
 
 from agents.deep.agent import NetworkAgent
 from agents.deep.settings import DeepSettings
+from envs.artifact import load_artifact
 from envs.core.errors import FixData, FixInput, FixSettings, RefusedArtifact
 from envs.vector import TradingVectorEnv
 from runtime.bundle import load_bundle
+from runtime.settings import load_settings
 from tests.unit.training.test_planted_market import periods
 from training.deep import WishCount, make_model, train_deep
 from training.deep_env import training_env, training_rows
-from training.deep_state import CHECKPOINT, load_model, network_of, save_model
+from training.deep_state import CHECKPOINT, SCHEMA_NAME, load_model, network_of, save_model
 from training.simulate import Period, Simulator
 
 TINY = replace(
@@ -82,11 +84,37 @@ def test_a_stopped_training_resumes_to_the_same_network(
     )
     assert training.resumed == training.timesteps
     assert finished.digest() == whole.digest()
+    kept = load_artifact(stopped / CHECKPOINT, schema_name=SCHEMA_NAME, max_version=1)
+    assert "memory" not in kept.payload
+    assert not [name for name in kept.arrays if name.startswith("memory.")]
+    assert not list(stopped.glob("*.prev"))
     assert not [p for p in stopped.rglob("*") if p.suffix in {".pkl", ".zip", ".pt", ".pth"}]
 
 
+@pytest.mark.parametrize("damaged", [".json", ".npz"])
+def test_a_damaged_checkpoint_goes_on_from_the_one_before(
+    period: Period, tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: str
+) -> None:
+    whole, _ = train_deep(period, "dqn", TINY, 0, config_hash="a")
+
+    def stop(done: int) -> None:
+        if done >= 1_300:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_deep(period, "dqn", TINY, 0, tmp_path, config_hash="a", on_steps=stop)
+    file = (tmp_path / CHECKPOINT).with_suffix(damaged)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(bytes(data))
+    resumed, training = train_deep(period, "dqn", TINY, 0, tmp_path, resume=True, config_hash="a")
+    assert 0 < training.resumed < 1_300
+    assert resumed.digest() == whole.digest()
+    assert "what was learned since is missing" in caplog.text
+
+
 def test_a_checkpoint_of_another_run_is_refused(period: Period, tmp_path: Path) -> None:
-    short = replace(TINY, timesteps=128)
+    short = replace(TINY, timesteps=128, learning_starts=64)
     train_deep(period, "ppo", short, 0, tmp_path, config_hash="a")
     with pytest.raises(RefusedArtifact, match="config hash: expected b, found a"):
         train_deep(period, "ppo", short, 0, tmp_path, resume=True, config_hash="b")
@@ -231,11 +259,31 @@ def test_the_learners_curves_are_written(period: Period, tmp_path: Path) -> None
 def test_settings_the_learner_cannot_work_with_are_refused(period: Period) -> None:
     with pytest.raises(FixSettings, match="RL_DEEP_BUFFER"):
         train_deep(period, "dqn", replace(TINY, buffer=15), 0)
+    with pytest.raises(FixSettings, match="RL_DEEP_LEARNING_STARTS = 2000 must be below"):
+        train_deep(period, "dqn", replace(TINY, learning_starts=2_000), 0)
+    with pytest.raises(FixSettings, match="RL_SIZING_REWARD = shaped is for the table"):
+        train_deep(replace(period, reward="shaped"), "ppo", TINY, 0)
+    train_deep(period, "ppo", replace(TINY, timesteps=128, learning_starts=2_000, buffer=15), 0)
     with pytest.raises(FixInput, match="dqn, ppo"):
         train_deep(period, "a2c", TINY, 0)
     empty = replace(period, first=period.last)
     with pytest.raises(FixData, match="no candidate"):
         train_deep(empty, "ppo", TINY, 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"agent": "ppo", "RL_SIZING_REWARD": "r_multiple"}, "RL_SIZING_REWARD = r_multiple"),
+        ({"agent": "dqn", "timesteps": 10_000}, "RL_DEEP_LEARNING_STARTS = 10000 must be below"),
+        ({"agent": "dqn", "RL_DEEP_BUFFER": 100}, "RL_DEEP_BUFFER = 100 must hold"),
+    ],
+)
+def test_such_settings_stop_the_start(given: dict[str, Any], words: str) -> None:
+    """Before data are read and votes are fitted; the table does not mind them."""
+    with pytest.raises(FixSettings, match=words):
+        load_settings(argv_options=given)
+    assert load_settings(argv_options={**given, "agent": "table"}).run.agent == "table"
 
 
 @pytest.mark.slow

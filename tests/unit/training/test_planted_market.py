@@ -19,7 +19,7 @@ from envs.market.synthetic import EDGES, SyntheticSettings
 from training.scores import bootstrap_difference
 from training.simulate import Period, Simulator
 from training.sizing import train
-from training.tape import Candidates, _candidate_rows
+from training.tape import Candidates, candidate_rows
 
 CORE, FULL = CoreSettings(), preset("full")
 EMBARGO = 100
@@ -36,7 +36,7 @@ def periods(edge: str, n_bars: int, share: float) -> tuple[Period, Period, Int64
     tape = uniform_tape(made.market, made.votes, made.pool_line)
     slopes = np.asarray([[s.b, s.se, s.q] for s in made.exit_slopes])
     tape = replace(tape, slopes=np.broadcast_to(slopes, tape.slopes.shape).copy())
-    found: Candidates = _candidate_rows(data, CORE, tape.candidate, tape.side)
+    found: Candidates = candidate_rows(data, CORE, tape.candidate, tape.side)
     last = made.market.n_bars - 1
     cut = settings.warmup_bars + int(n_bars * share)
     training = Period(
