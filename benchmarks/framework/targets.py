@@ -45,6 +45,8 @@ TARGETS = (
     Target("full-information decisions/s of a training pass, outcomes included",
            "learn/training-pass", "candidates_per_s", 0.7e6),
     Target("table cells updated a second", "learn/update-alone", "cells_per_s", 500e6),
+    Target("one-action learning steps/s through the environment", "learn/one-action",
+           "steps_per_s", 3e6),
     Target("us of a live decision and its learning", "learn/live", "us_per_decision", 200.0),
     Target("PPO's share of its do-nothing speed", "learn/ppo-256", "share_of_do_nothing", 0.95),
     Target("bytes an environment", "memory/per-env", "bytes_sizing", 2_048.0),

@@ -120,6 +120,47 @@ def live(options: Options) -> Outcome:
     return Outcome(metrics, (f"{len(ready)} decisions",), disturbance(runs, 1))
 
 
+def q_steps(
+    q: Any, before: Any, actions: Any, rewards: Any, after: Any, ended: Any, draws: Any
+) -> None:  # fmt: skip
+    """Update the action taken in every environment, then choose the next: compiled."""
+    for e in range(before.shape[0]):
+        s, a = before[e], after[e]
+        best = 0
+        for k in range(1, q.shape[1]):
+            if q[a, k] > q[a, best]:
+                best = k
+        target = rewards[e] if ended[e] else rewards[e] + 0.95 * q[a, best]
+        q[s, actions[e]] += 0.15 * (target - q[s, actions[e]])
+        actions[e] = best if draws[e] >= 0.1 else int(draws[e] * 10.0 * q.shape[1])
+
+
+@scenario("learn/one-action", "one-action Q-learning through 4,096 tabular environments")
+def one_action(options: Options) -> Outcome:
+    """Learning steps a second, choosing and updating included; the environment takes most."""
+    n, steps = 4_096, 20 if options.quick else 60
+    env: Any = make(n, view="tabular")
+    run, rng = compiled(q_steps), np.random.default_rng(SEED)
+    q, n_actions = np.zeros((N_STATES, preset("full").n)), preset("full").n
+    seen = {"states": env.reset(seed=SEED)[0]}
+    actions = rng.integers(0, n_actions, n)
+
+    def go() -> None:
+        for _ in range(steps):
+            states, rewards, terminated, truncated, _ = env.step(actions)
+            draws = rng.random(n)
+            run(q, seen["states"], actions, rewards, states, terminated | truncated, draws)
+            seen["states"] = states
+
+    runs = repeated(go, options.repeats)
+    total = n * steps
+    metrics = {
+        "steps_per_s": median_of([total / t.wall for t in runs], "1/s", "higher"),
+        "cpu_ns_per_step": median_of([t.cpu / total * 1e9 for t in runs], "ns", "lower", 0.15),
+    }
+    return Outcome(metrics, (), disturbance(runs, 2))
+
+
 @scenario("learn/ppo-256", "SB3 PPO, 256 environments, against a do-nothing one, runs in turn")
 def ppo_256(options: Options) -> Outcome:
     """Share of PPO's own speed that is left on the real environment; one thread for torch."""

@@ -18,7 +18,7 @@ IDS = (
     "vector/bare-kernel", "vector/noop-same-shape", "single/gym-make", "single/kernel-one-env",
     "single/plain-core", "single/plain-core-ladder", "counterfactual/76",
     "counterfactual/batch", "counterfactual/batch-1", "counterfactual/views",
-    "learn/table-update", "learn/update-alone", "learn/live", "learn/ppo-256",
+    "learn/table-update", "learn/update-alone", "learn/live", "learn/one-action", "learn/ppo-256",
     "learn/training-pass", "memory/per-env",
     "scaling/10x-envs",
     "scaling/10x-bars", "import/envs-core", "compile/first-use", "main-job/synthetic",
