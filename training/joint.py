@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.reinforcement.manager import EXPONENTIAL, ReinforcementManager
+from agents.reinforcement.algorithms import EXPONENTIAL
+from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.rewards import TradeResult
 from envs.core.market_data import MarketData
 from envs.core.rules.rounding import from_units

@@ -7,16 +7,14 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from envs.core.types import SizingRegime
 from envs.market.report import REPORT_HEADER, MarketReport
 from training.evaluation import Direction, Evaluation, Row
 from training.occupancy import Occupancy, remarks
 from training.selection import Score, Selection
+from training.tables import markdown_table, print_table
 
 _AXES = {
     "regime": tuple(r.name.lower() for r in SizingRegime if r >= 0),
@@ -34,13 +32,12 @@ _DIRECTION_HEAD = ("exit", "confidence", "candidates", "mean", "95 %")
 _DIRECTION = "Direction: (this side - opposite)/2, bps of notional, free of drift and cost"
 _COSTS = "Costs in quote, slippage within gross; months to tell the difference from 0"
 _ACTIONS = "Actions of the agent, % of its decisions"
-_NARROW = 100
 
 
 def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
     """Print the table of policies, the direction statistic and the verdicts in words."""
-    _print_rows(console, title, _HEAD, [_cells(row) for row in result.rows])
-    _print_rows(console, _COSTS, _COST_HEAD, [_cost_cells(row) for row in result.rows])
+    print_table(console, title, _HEAD, [_cells(row) for row in result.rows])
+    print_table(console, _COSTS, _COST_HEAD, [_cost_cells(row) for row in result.rows])
     console.print(
         f"{result.candidates} candidates over {result.months:.1f} months; the agent "
         f"({result.agent}) opened a position in {100 * result.traded_share:.1f} % of its "
@@ -54,20 +51,20 @@ def print_evaluation(console: Console, result: Evaluation, title: str) -> None:
 
 def print_direction(console: Console, rows: Sequence[Direction]) -> None:
     """Direction statistic per exit and confidence bin."""
-    _print_rows(console, _DIRECTION, _DIRECTION_HEAD, [_direction_cells(d) for d in rows if d.n])
+    print_table(console, _DIRECTION, _DIRECTION_HEAD, [_direction_cells(d) for d in rows if d.n])
 
 
 def print_data(console: Console, report: MarketReport) -> None:
     """What the bars are and what a user should know of their defects."""
     shown = [REPORT_HEADER.index(name) for name in _DATA_HEAD]
     rows = [[row[i] for i in shown] for row in report.rows()]
-    _print_rows(console, "Bars", _DATA_HEAD, rows)
+    print_table(console, "Bars", _DATA_HEAD, rows)
 
 
 def print_occupancy(console: Console, found: Mapping[str, Occupancy], min_edge: float) -> None:
     """Share of every value of every state axis, candidates beside all bars, per span."""
     head, rows = occupancy_table(found)
-    _print_rows(console, "States of the sizing agent, % of the rows of a span", head, rows)
+    print_table(console, "States of the sizing agent, % of the rows of a span", head, rows)
     for line in occupancy_remarks(found, min_edge):
         console.print(line)
 
@@ -88,12 +85,12 @@ def actions_table(
 def print_actions(console: Console, found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None:
     """What the agent chose, per span."""
     head, rows = actions_table(found)
-    _print_rows(console, _ACTIONS, head, rows)
+    print_table(console, _ACTIONS, head, rows)
 
 
 def actions_markdown(found: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     """The same in Markdown."""
-    return "\n".join(["", f"{_ACTIONS}:", "", *_markdown(*actions_table(found))]) + "\n"
+    return "\n".join(["", f"{_ACTIONS}:", "", *markdown_table(*actions_table(found))]) + "\n"
 
 
 def occupancy_table(found: Mapping[str, Occupancy]) -> tuple[list[str], list[list[str]]]:
@@ -121,19 +118,21 @@ def occupancy_remarks(found: Mapping[str, Occupancy], min_edge: float) -> list[s
 def occupancy_markdown(found: Mapping[str, Occupancy], min_edge: float) -> str:
     """The same in Markdown."""
     head, rows = occupancy_table(found)
-    return "\n".join(["", *_markdown(head, rows), "", *occupancy_remarks(found, min_edge)]) + "\n"
+    return (
+        "\n".join(["", *markdown_table(head, rows), "", *occupancy_remarks(found, min_edge)]) + "\n"
+    )
 
 
 def print_selection(console: Console, selection: Selection, wanted: str) -> None:
     """Print the weight algorithms' Brier scores and what ``auto`` would take."""
     title = f"Weight algorithms, mean Brier of {selection.forecasts} training forecasts"
-    _print_rows(console, title, _ALGORITHM_HEAD, [_score_cells(x) for x in selection.scores])
+    print_table(console, title, _ALGORITHM_HEAD, [_score_cells(x) for x in selection.scores])
     console.print(selection.remark(wanted))
 
 
 def selection_markdown(selection: Selection, wanted: str) -> str:
     """The same in Markdown."""
-    lines = _markdown(_ALGORITHM_HEAD, [_score_cells(x) for x in selection.scores])
+    lines = markdown_table(_ALGORITHM_HEAD, [_score_cells(x) for x in selection.scores])
     return "\n".join(["", *lines, "", selection.remark(wanted)]) + "\n"
 
 
@@ -176,42 +175,12 @@ def to_json(result: Evaluation) -> dict[str, Any]:
 
 def to_markdown(result: Evaluation) -> str:
     """The table of policies in Markdown."""
-    lines = _markdown(_HEAD, [_cells(row) for row in result.rows])
+    lines = markdown_table(_HEAD, [_cells(row) for row in result.rows])
     lines += ["", f"{_COSTS}:", ""]
-    lines += _markdown(_COST_HEAD, [_cost_cells(row) for row in result.rows])
+    lines += markdown_table(_COST_HEAD, [_cost_cells(row) for row in result.rows])
     lines += ["", *[f"- {v}" for v in verdicts(result)], "", f"{_DIRECTION}:", ""]
-    lines += _markdown(_DIRECTION_HEAD, [_direction_cells(d) for d in result.direction if d.n])
+    lines += markdown_table(_DIRECTION_HEAD, [_direction_cells(d) for d in result.direction if d.n])
     return "\n".join(lines) + "\n"
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    flat = " | ".join(name.replace("\n", " ") for name in head)
-    lines = [f"| {flat} |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(cells) + " |" for cells in rows]
-
-
-def _print_rows(
-    console: Console, title: str, head: Sequence[str], rows: Sequence[Sequence[str]]
-) -> None:
-    """A table whose figures are never cut: where it is too wide, the first column folds."""
-    narrow = console.width < _NARROW
-    table = Table(
-        header_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
-        padding=(0, 0) if narrow else (0, 1),
-    )  # fmt: skip
-    for i, name in enumerate(head):
-        text = i == 0 or not any(c.isdigit() for cells in rows for c in cells[i])
-        table.add_column(
-            name, justify="left" if text else "right", no_wrap=i > 0, overflow="fold"
-        )  # fmt: skip
-    for cells in rows:
-        shown = [escape(c) for c in cells]
-        if narrow:
-            shown[0] = shown[0].replace("best constant", "best")
-        table.add_row(*shown, style="bold green" if cells[0] == "agent" else None)
-    console.print()
-    console.print(escape(title), highlight=False, style="italic")
-    console.print(table)
 
 
 def _direction_cells(d: Direction) -> list[str]:

@@ -33,32 +33,39 @@ _OPENING = ("config.toml", "command.txt", "versions.json", "data.json", "config.
 
 
 @contextmanager
-def run_folder(settings: Settings, command: Sequence[str], now: datetime) -> Iterator[Path]:
+def run_folder(
+    settings: Settings, command: Sequence[str], now: datetime, latest: str = "latest"
+) -> Iterator[Path]:
     """Open a run folder; a run that is refused before it trained anything leaves none behind.
+
+    ``latest`` is the link in ``runs`` that names the newest run of the program.
 
     Raises:
         FixInput: See ``open_run``.
     """
-    before = _latest(Path("runs"))
-    folder = open_run(settings, command, now)
+    before = _latest(Path("runs") / latest)
+    folder = open_run(settings, command, now, latest)
     try:
         yield folder
     except FixInput:
         if not settings.run.resume and _discard(folder) and not settings.run.out:
-            _point_back(Path("runs"), before)
+            _point_back(Path("runs"), before, latest)
         raise
 
 
-def open_run(settings: Settings, command: Sequence[str], now: datetime) -> Path:
+def open_run(
+    settings: Settings, command: Sequence[str], now: datetime, latest: str = "latest"
+) -> Path:
     """Create (or with ``resume`` reopen) a run folder and write its identity.
 
     Raises:
-        FixInput: The folder holds another run, or there is nothing to resume.
+        FixInput: The folder holds another run or that of another program, or there is nothing to
+            resume.
     """
     root, out = Path("runs"), settings.run.out
     identity = settings.config_hash()
     if settings.run.resume:
-        folder = out if out else (root / "latest").resolve()
+        folder = out if out else (root / latest).resolve()
         known = folder / "config.hash"
         if not known.exists():
             raise FixInput(f"{folder}: nothing to resume; start without --resume")
@@ -68,6 +75,7 @@ def open_run(settings: Settings, command: Sequence[str], now: datetime) -> Path:
                 f"{folder}: was started with other settings (config hash {found[:12]}, now "
                 f"{identity[:12]}); repeat its command with --resume, see {folder / 'command.txt'}"
             )
+        _expect_program(folder, command)
         return folder
     stamp = now.strftime("%Y%m%dT%H%M%SZ")
     folder = out if out else root / f"{stamp}-{identity[:8]}"
@@ -83,7 +91,7 @@ def open_run(settings: Settings, command: Sequence[str], now: datetime) -> Path:
         _discard(folder)
         raise
     if not out:
-        _link_latest(root, folder)
+        _link_latest(root, folder, latest)
     return folder
 
 
@@ -114,23 +122,33 @@ def _discard(folder: Path) -> bool:
     return True
 
 
-def _latest(root: Path) -> str | None:
-    link = root / "latest"
+def _expect_program(folder: Path, command: Sequence[str]) -> None:
+    """Two programs with equal settings have equal hashes, but not the same files."""
+    known = folder / "command.txt"
+    if known.exists():
+        begun = shlex.split(known.read_text(encoding="utf-8"))
+        if begun[:2] != list(command[:2]):
+            raise FixInput(
+                f"{folder}: was started by {shlex.join(begun[:2])}: choose another --out"
+            )
+
+
+def _latest(link: Path) -> str | None:
     return str(link.readlink()) if link.is_symlink() else None
 
 
-def _point_back(root: Path, before: str | None) -> None:
-    """Let ``latest`` name what it named before; without that remove it and an empty ``runs``."""
+def _point_back(root: Path, before: str | None, latest: str) -> None:
+    """Let the link name what it named before; without that remove it and an empty ``runs``."""
     if before is not None:
-        _link_latest(root, root / before)
+        _link_latest(root, root / before, latest)
         return
-    (root / "latest").unlink(missing_ok=True)
+    (root / latest).unlink(missing_ok=True)
     with suppress(OSError):
         root.rmdir()
 
 
-def _link_latest(root: Path, folder: Path) -> None:
-    link, fresh = root / "latest", root / f".latest.{os.getpid()}"
+def _link_latest(root: Path, folder: Path, latest: str) -> None:
+    link, fresh = root / latest, root / f".{latest}.{os.getpid()}"
     try:
         fresh.symlink_to(folder.name)
         fresh.replace(link)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from agents.reinforcement.manager import EXPONENTIAL, ReinforcementManager
+from agents.reinforcement.algorithms import EXPONENTIAL
+from agents.reinforcement.manager import ReinforcementManager
 from agents.reinforcement.settings import ALGORITHMS, ReinforcementSettings
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings

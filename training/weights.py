@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from agents.reinforcement.aggregating import LabelPass, PoolTape
+from agents.reinforcement.algorithms import AGGREGATING, EXPONENTIAL
 from agents.reinforcement.calibration import scalers_of
-from agents.reinforcement.manager import AGGREGATING, EXPONENTIAL, ReinforcementManager
+from agents.reinforcement.manager import ReinforcementManager
 from envs.core.rules.blend import blend
 from envs.core.rules.vote import ev_long
 from envs.core.series import MarketSeries
@@ -76,7 +77,7 @@ def run_weights(
         pool = labels.tape
         if manager.algorithm == "uniform":
             scalers = scalers_of(pool.excess, manager.settings.vote_kappa)
-            pool = _with_losses(votes, uniform_pool(votes, pool, scalers))
+            pool = with_issued_losses(votes, uniform_pool(votes, pool, scalers))
         ev, line = _lines(data, votes, pool.p_up - pool.p_down, bounds, first_line)
         trades = np.zeros((0, 3), dtype=np.int64)
     if manager.algorithm in AGGREGATING:
@@ -167,7 +168,7 @@ def _exponential(
             frozen.take_trades(live)
         course.run_to(b)
     pool = replace(labelled, p_up=course.p_up, p_down=course.p_down, weights=course.weights)
-    return _with_losses(votes, pool), course.ev, course.line, course.trades()
+    return with_issued_losses(votes, pool), course.ev, course.line, course.trades()
 
 
 def reference_of(data: MarketSeries, votes: VoteTable, settings: CoreSettings) -> ReferenceTrades:
@@ -177,8 +178,12 @@ def reference_of(data: MarketSeries, votes: VoteTable, settings: CoreSettings) -
     return reference_trades(data, settings, wanted, market.n_bars - 1)
 
 
-def _with_losses(votes: VoteTable, pool: PoolTape) -> PoolTape:
-    """Losses of the pool's own forecasts instead of those of the aggregating pool."""
+def with_issued_losses(votes: VoteTable, pool: PoolTape) -> PoolTape:
+    """The same tape with the losses of the forecasts as they were issued.
+
+    A label pass notes what the aggregating pool would forecast when a label ends, by when it has
+    learned from later bars; other algorithms' tapes begin with those losses too.
+    """
     loss = np.full_like(pool.loss, np.nan)
     known = np.isfinite(pool.loss[:, 0])
     rows, symbols = np.nonzero((votes.label_end >= 0) & np.isfinite(votes.y_long))

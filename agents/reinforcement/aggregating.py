@@ -1,7 +1,7 @@
 """Learning from labels over a whole period in time order: the prequential pass of the tape.
 
 ``run_pool`` gives exactly what stepping ``AggregatingPool`` bar by bar gives; both call the rules
-of ``envs.core.rules.pool``, one compiled, one plain.
+of ``envs.core.rules.pool``, for a period or a bar at a time.
 """
 
 from __future__ import annotations

@@ -93,6 +93,23 @@ def test_the_managers_regret_stays_below_its_bound(
     assert got.used <= got.bound + 1e-9
 
 
+@given(votes(), st.integers(0, 2**32 - 1))
+@settings(max_examples=100, deadline=None)
+def test_the_bound_holds_for_each_expert_over_the_rounds_it_is_awake(
+    drawn: tuple[np.ndarray, np.ndarray],  # type: ignore[type-arg]
+    seed: int,
+) -> None:
+    """One symbol, models that abstain at random: a sleeper keeps its weight and is not judged."""
+    stated, outcomes = drawn
+    asleep = np.random.default_rng(seed).random(stated[:, 0].shape) < 0.4
+    asleep[asleep.all(axis=1), 0] = False
+    m = ReinforcementManager(ReinforcementSettings(), 1)
+    for t, y in enumerate(outcomes[:, 0].tolist()):
+        p = np.where(asleep[t], np.nan, stated[t, 0])
+        m.learn_label(ResolvedLabel("A", t, t + 1, p, 1.0 - p, y, 1 - y))
+    assert m.regret().used <= aggregating_bound(pool.N_EXPERTS) + 1e-9
+
+
 def delayed_regret(
     stated: np.ndarray,  # type: ignore[type-arg]
     outcomes: np.ndarray,  # type: ignore[type-arg]
