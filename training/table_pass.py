@@ -140,8 +140,9 @@ def _rows(n: int, n_actions: int, last: int) -> Rows:
     grid = (n + 1, n_actions)
     state, place, row, symbol = np.empty((4, n + 1), dtype=np.int64)
     return Rows(
-        state, place, row, symbol, np.empty(n + 1), np.empty(n + 1), np.empty(grid, dtype=np.bool_), np.empty(grid),
-        np.empty(grid), np.empty(last + 2, dtype=np.int64), np.empty(last + 2, dtype=np.int64),
+        state, place, row, symbol, np.empty(n + 1), np.empty(n + 1),
+        np.empty(grid, dtype=np.bool_), np.empty(grid), np.empty(grid),
+        np.empty(last + 2, dtype=np.int64), np.empty(last + 2, dtype=np.int64),
         np.empty(n + 1, dtype=np.int64), np.empty(n + 1, dtype=np.int64),
         np.empty((n, 2), dtype=np.int64),
     )  # fmt: skip
