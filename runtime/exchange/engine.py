@@ -102,6 +102,7 @@ class Engine:
         crosses = is_marketable(self.state, changed)
         if crosses and order.time_in_force is TimeInForce.GTX:
             raise VenueError(errors.POST_ONLY_REJECTED, _POST_ONLY)
+        self._refuse_amendment(order, changed)
         changed = self.state.put(changed, "AMENDMENT", now_ns)
         return take(self.state, self.liquidity, changed, now_ns) if crosses else changed
 
@@ -241,6 +242,19 @@ class Engine:
         notional = value_of(price, opening, state.listings[request.symbol].contract)
         needed = notional / state.leverage[request.symbol] + notional * state.fees.taker
         if to_units(needed) > state.available_units():
+            raise VenueError(errors.MARGIN_INSUFFICIENT, "Margin is insufficient.")
+
+    def _refuse_amendment(self, order: Order, changed: Order) -> None:
+        """What an amended order opens beyond the position must be covered, as when placed."""
+        if order.reduce_only:
+            return
+        state, symbol = self.state, order.symbol
+        opening = changed.left_steps - reducible_steps(state, symbol, order.side)
+        if opening <= 0:
+            return
+        notional = value_of(changed.price_ticks, opening, state.listings[symbol].contract)
+        needed = notional / state.leverage[symbol] + notional * state.fees.taker
+        if to_units(needed) > state.available_units() + state.reserved_by(order):
             raise VenueError(errors.MARGIN_INSUFFICIENT, "Margin is insufficient.")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runtime.exchange.orders import AlgoOrder, Order, Trade
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OrderEvent:
     """An order changed: ``execution`` NEW, TRADE, CANCELED, EXPIRED, AMENDMENT or CALCULATED."""
 
@@ -17,7 +17,7 @@ class OrderEvent:
     trade: Trade | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AlgoEvent:
     """A conditional order changed."""
 
@@ -25,7 +25,7 @@ class AlgoEvent:
     time_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AccountEvent:
     """Wallet or positions changed: ``reason`` ORDER, FUNDING_FEE, ..., ``symbols`` touched."""
 
@@ -34,7 +34,7 @@ class AccountEvent:
     time_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ConfigEvent:
     """Leverage or margin type of a symbol changed."""
 

@@ -25,7 +25,9 @@ def fill_order(
 ) -> Order:
     """Fill ``qty`` steps of an order at ``price`` for the reference ``ref`` (unsigned ticks).
 
-    What lies against the position closes it first; the rest opens the other side.
+    What lies against the position closes it first; the rest opens the other side. An opening
+    whose margin and fee the wallet no longer covers expires instead: resting orders and such that
+    waited for an open may cost more than when they were placed.
     """
     held = state.holdings.get(order.symbol)
     against = held is not None and held.side != order.side
@@ -44,12 +46,22 @@ def fill_order(
             del state.holdings[order.symbol]
     else:
         leverage = state.leverage[order.symbol]
-        state.holdings[order.symbol], fee = enter(
+        new, fee = enter(
             held, order.side, ref, price, qty, leverage, rate, listing.contract, listing.brackets,
             now_ns,
         )  # fmt: skip
+        added = new.book.margin - (held.book.margin if held is not None else 0)
+        if added + fee > state.ledger.wallet_units - state.margin_units():
+            return expire(state, order, now_ns)
+        state.holdings[order.symbol] = new
     units = to_units(value_of(price, qty, listing.contract))
     return _record(state, order, price, qty, units, fee, realised, maker, now_ns)
+
+
+def expire(state: VenueState, order: Order, now_ns: int) -> Order:
+    """End an order that cannot fill further."""
+    ended = replace(order, status=OrderStatus.EXPIRED, updated_ns=now_ns)
+    return state.put(ended, "EXPIRED", now_ns)
 
 
 def _record(
@@ -61,7 +73,7 @@ def _record(
         ledger.next_trade_id(), order.order_id, order.symbol, order.side, price, qty, units, fee,
         realised, maker, now_ns,
     )  # fmt: skip
-    ledger.trades.append(trade)
+    ledger.add(trade)
     id_ = trade.trade_id
     ledger.book(IncomeType.REALIZED_PNL, order.symbol, realised, now_ns, id_)
     ledger.book(IncomeType.COMMISSION, order.symbol, -fee, now_ns, id_)
@@ -99,7 +111,7 @@ def liquidate_holding(state: VenueState, symbol: str, now_ns: int) -> Order:
         ledger.next_trade_id(), order.order_id, symbol, order.side, price, qty,
         order.filled_units, fill.fee, fill.gross, False, now_ns,
     )  # fmt: skip
-    ledger.trades.append(trade)
+    ledger.add(trade)
     id_ = trade.trade_id
     ledger.book(IncomeType.REALIZED_PNL, symbol, fill.gross, now_ns, id_)
     rest = after.insurance - before.insurance

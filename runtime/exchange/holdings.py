@@ -83,9 +83,13 @@ def fund(held: Holding, mark_quote: float, rate: float, contract: Contract, now_
 
 
 def liquidate(held: Holding, spare: int, fees: Fees, contract: Contract) -> tuple[Book, Fill]:
-    """Lose the isolated margin at the liquidation level; see ``liquidate_book``."""
+    """Lose the isolated margin at the liquidation level; see ``liquidate_book``.
+
+    A long whose margin exceeds its value has no level above 0: forced, it goes at one tick.
+    """
+    level = held.book.liq if held.side * held.book.liq > 0 else held.side
     return liquidate_book(
-        held.side, held.book, held.book.liq, int(ExitReason.LIQUIDATION), spare, fees.liquidation,
+        held.side, held.book, level, int(ExitReason.LIQUIDATION), spare, fees.liquidation,
         contract,
     )  # fmt: skip
 

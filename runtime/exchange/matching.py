@@ -14,12 +14,12 @@ from envs.core.rules.fills import limit_fraction, limit_reached
 from envs.core.rules.path import mark_at
 from envs.core.rules.rounding import ceil_whole, floor_whole
 from runtime.exchange.events import AccountEvent
-from runtime.exchange.filling import fill_order, liquidate_holding, reducible_steps
+from runtime.exchange.filling import expire, fill_order, liquidate_holding, reducible_steps
 from runtime.exchange.holdings import fund
 from runtime.exchange.liquidity import Liquidity
 from runtime.exchange.orders import SELL, AlgoOrder, IncomeType, Order, OrderType
 from runtime.exchange.state import Quote, VenueState
-from runtime.exchange.taking import expire, take, trigger
+from runtime.exchange.taking import take, trigger
 
 _LIQUIDATION, _STOP, _PROFIT, _LIMIT = range(4)
 
@@ -41,7 +41,7 @@ class Piece(NamedTuple):
 
 
 class _Met(NamedTuple):
-    """Something met on a piece: its fraction, rank at equal fractions, and where it fills."""
+    """Something met on a piece: its fraction, rank at equal fractions, and the price there."""
 
     u: float
     rank: int
@@ -64,8 +64,6 @@ def walk_piece(state: VenueState, liquidity: Liquidity, symbol: str, piece: Piec
         _apply(state, liquidity, symbol, met, piece.now_ns)
         if isinstance(met.what, Order):
             filled.add(met.id)
-            if not piece.at_open:
-                at = met.what.price_ticks - met.what.side
     quote.last_ticks, quote.mark_ticks = piece.b, piece.mark_b
     _trail(state, symbol, piece)
     if piece.at_open:
@@ -112,13 +110,15 @@ def _first(
         and order.order_id not in filled
         and (met := _met_limit(order, piece, at)) is not None
     ]
-    forced = _met_liquidation(state, symbol, piece, mark)
+    forced = _met_liquidation(state, symbol, piece, at, mark)
     if forced is not None:
         found.append(forced)
     return min(found, default=None, key=lambda m: (m.u, m.rank, m.id))
 
 
-def _met_liquidation(state: VenueState, symbol: str, piece: Piece, mark: float) -> _Met | None:
+def _met_liquidation(
+    state: VenueState, symbol: str, piece: Piece, at: int, mark: float
+) -> _Met | None:
     held = state.holdings.get(symbol)
     if held is None:
         return None
@@ -127,11 +127,8 @@ def _met_liquidation(state: VenueState, symbol: str, piece: Piece, mark: float) 
         return None
     start = held.side * mark
     u = 0.0 if piece.at_open or start <= level else (start - level) / (start - end)
-    return _Met(u, _LIQUIDATION, 0, piece.b if piece.at_open else _price_at(piece, u), None)
-
-
-def _price_at(piece: Piece, u: float) -> int:
-    return round(piece.a + u * (piece.b - piece.a))
+    price = piece.b if piece.at_open else round(at + u * (piece.b - at))
+    return _Met(u, _LIQUIDATION, 0, price, None)
 
 
 def _met_algo(algo: AlgoOrder, piece: Piece, at: int, mark: float) -> _Met | None:
@@ -170,8 +167,11 @@ def _met_limit(order: Order, piece: Piece, at: int) -> _Met | None:
     side, limit = order.side, order.side * order.price_ticks
     if not limit_reached(side * piece.b, limit):
         return None
-    u = 0.0 if piece.at_open else limit_fraction(side * at, side * piece.b, limit)
-    return _Met(u, _LIMIT, order.order_id, order.price_ticks, order)
+    if piece.at_open:
+        return _Met(0.0, _LIMIT, order.order_id, piece.b, order)
+    u = limit_fraction(side * at, side * piece.b, limit)
+    through = order.price_ticks - side if u > 0.0 else at
+    return _Met(u, _LIMIT, order.order_id, through, order)
 
 
 def _apply(state: VenueState, liquidity: Liquidity, symbol: str, met: _Met, now_ns: int) -> None:

@@ -67,7 +67,7 @@ class AlgoStatus(StrEnum):
 OPEN = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Order:
     """An order of the venue.
 
@@ -104,7 +104,7 @@ class Order:
         return self.status in OPEN
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AlgoOrder:
     """A conditional order: waits for its trigger, then sends a child order.
 
@@ -147,7 +147,7 @@ class AlgoOrder:
         return (self.side == SELL) != takes_profit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trade:
     """One fill of an order; ``realised_units`` is the gross result of what it closed."""
 
@@ -174,7 +174,7 @@ class IncomeType(StrEnum):
     TRANSFER = "TRANSFER"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Income:
     """One change of the wallet; they sum to wallet minus start, exactly."""
 
@@ -187,7 +187,7 @@ class Income:
     info: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OrderRequest:
     """An order asked for, already parsed to ticks and steps and through the filters."""
 
@@ -201,7 +201,7 @@ class OrderRequest:
     reduce_only: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AlgoRequest:
     """A conditional order asked for; ``qty_steps`` is 0 with ``close_position``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runtime.exchange.filling import fill_order, reducible_steps
+from runtime.exchange.filling import expire, fill_order, reducible_steps
 from runtime.exchange.liquidity import Liquidity, Take
 from runtime.exchange.orders import (
     AlgoOrder,
@@ -48,14 +48,10 @@ def take(state: VenueState, liquidity: Liquidity, order: Order, now_ns: int) -> 
         if qty == 0:
             break
         order = fill_order(state, order, ref, found.price_ticks, qty, False, now_ns)
+        if not order.is_open:
+            break
     rests = order.type is OrderType.LIMIT and order.time_in_force is TimeInForce.GTC
     return order if not order.is_open or rests else expire(state, order, now_ns)
-
-
-def expire(state: VenueState, order: Order, now_ns: int) -> Order:
-    """End an order that cannot fill further."""
-    ended = replace(order, status=OrderStatus.EXPIRED, updated_ns=now_ns)
-    return state.put(ended, "EXPIRED", now_ns)
 
 
 def trigger(state: VenueState, liquidity: Liquidity, algo: AlgoOrder, now_ns: int) -> None:
@@ -83,6 +79,18 @@ def trigger(state: VenueState, liquidity: Liquidity, algo: AlgoOrder, now_ns: in
     algo = replace(algo, status=AlgoStatus.TRIGGERED, child_id=child.order_id, updated_ns=now_ns)
     state.put_algo(algo, now_ns)
     child = state.put(child, "NEW", now_ns)
-    if not limited or is_marketable(state, child):
-        take(state, liquidity, child, now_ns)
+    _send_child(state, liquidity, child, now_ns)
     state.put_algo(replace(algo, status=AlgoStatus.FINISHED, updated_ns=now_ns), now_ns)
+
+
+def _send_child(state: VenueState, liquidity: Liquidity, child: Order, now_ns: int) -> None:
+    """What a placed order meets, a child meets too; what would be refused there expires here."""
+    force = child.time_in_force
+    takes = child.type is OrderType.MARKET or is_marketable(state, child)
+    if takes and force is TimeInForce.FOK:
+        found = takes_of(state, liquidity, child, now_ns)
+        takes = sum(t.qty_steps for t in found) >= child.qty_steps
+    if takes and force is not TimeInForce.GTX:
+        take(state, liquidity, child, now_ns)
+    elif takes or force in (TimeInForce.IOC, TimeInForce.FOK):
+        expire(state, child, now_ns)

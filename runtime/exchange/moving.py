@@ -1,0 +1,130 @@
+"""The market moves from point to point: funding, then every symbol's piece in name order.
+
+The order inside a bar is that of ``envs.core.world``: funding stamps at the open, then at each
+vertex all symbols by name. Symbols without business only get their quote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.exchange.engine import Engine
+from runtime.exchange.klines import Kline, Klines
+from runtime.exchange.market import CLOSE, ExchangeMarket, Point
+from runtime.exchange.state import Quote
+
+VERTEX_NAMES = ("open", "first", "second", "close")
+
+
+@dataclass(frozen=True)
+class SymbolMove:
+    """Where a symbol stands after a step: last price in ticks, mark in float ticks."""
+
+    symbol: str
+    price_ticks: int
+    mark_ticks: float
+
+
+@dataclass(frozen=True)
+class MarketMove:
+    """One step of the market.
+
+    ``number`` grows with every point of the market, the same in every run. ``moves`` leaves out
+    symbols without a bar; ``klines`` are the base-interval candles that closed here.
+    """
+
+    number: int
+    point: Point
+    now_ns: int
+    moves: tuple[SymbolMove, ...]
+    klines: tuple[Kline, ...]
+
+
+class MarketWalk:
+    """Moves an engine through a market; ``lockstep`` by vertices, else by ticks."""
+
+    def __init__(self, engine: Engine, market: ExchangeMarket, lockstep: bool) -> None:
+        self.engine, self.market, self.lockstep = engine, market, lockstep
+        self.klines = Klines(market)
+        self.point = market.first
+        self._jump(market.first)
+
+    @property
+    def now_ns(self) -> int:
+        """Market time."""
+        return self.market.time_of(self.point)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the data is used up."""
+        return self.market.is_last(self.point)
+
+    @property
+    def next_point(self) -> Point:
+        """Where the next step leads."""
+        if self.lockstep:
+            return self.market.next_vertex(self.point)
+        return self.market.next_tick(self.point)
+
+    def step(self) -> MarketMove:
+        """Go to the next point."""
+        self._step()
+        return self._move()
+
+    def skip_to_close(self) -> MarketMove:
+        """Go to the close of the present bar at once, or of the next; nothing may be open."""
+        row = self.point.row + (1 if self.point.vertex == CLOSE else 0)
+        self._jump(Point(row, CLOSE))
+        return self._move()
+
+    def move_to(self, target: Point) -> None:
+        """Go to a point ahead, step by step where anything is open, else at once."""
+        end = self.market.number(target)
+        while self.market.number(self.point) < end:
+            if self.engine.state.has_business():
+                self._step()
+            else:
+                self._jump(target)
+
+    def _step(self) -> None:
+        engine, market, start = self.engine, self.market, self.point
+        end = self.next_point
+        state = engine.state
+        traded = [name for name in market.symbols if market.trades_in(name, end.row)]
+        if end.vertex == 0 and end.tick == 0:
+            for name in traded:
+                stamp = market.funding_at(name, end.row) if name in state.holdings else None
+                if stamp is not None:
+                    engine.fund(name, stamp.mark_ticks, stamp.rate, stamp.time_ns)
+        for name in traded:
+            if state.has_business(name):
+                engine.walk(name, market.piece(name, start, end))
+            else:
+                price, mark = market.quote(name, end)
+                state.quotes[name] = Quote(price, mark, market.slip(name, end.row))
+        self._arrive(end)
+
+    def _jump(self, target: Point) -> None:
+        market = self.market
+        for name in market.symbols:
+            row = market.last_traded_row(name, target.row)
+            at = target if row == target.row else Point(row, CLOSE)
+            price, mark = market.quote(name, at)
+            self.engine.state.quotes[name] = Quote(price, mark, market.slip(name, row))
+        self._arrive(target)
+
+    def _arrive(self, point: Point) -> None:
+        self.point = point
+        self.engine.at_close = self.lockstep and point.vertex == CLOSE
+
+    def _move(self) -> MarketMove:
+        market, point, quotes = self.market, self.point, self.engine.state.quotes
+        traded = [name for name in market.symbols if market.trades_in(name, point.row)]
+        moves = tuple(
+            SymbolMove(name, quotes[name].last_ticks, quotes[name].mark_ticks) for name in traded
+        )
+        klines: tuple[Kline, ...] = ()
+        if point.vertex == CLOSE:
+            found = (self.klines.closed_at(name, point.row) for name in traded)
+            klines = tuple(k for k in found if k is not None)
+        return MarketMove(market.number(point), point, self.now_ns, moves, klines)
