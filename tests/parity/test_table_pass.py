@@ -87,6 +87,18 @@ def test_two_passes_equal_the_plain_simulator(name: str) -> None:
         assert np.array_equal(array, fast.state_dict()[1][key]), key
 
 
+def test_rows_learned_before_are_refused_and_change_nothing() -> None:
+    period = period_of(BASE, "classic", "log_growth")
+    agent = CounterfactualAgent(period.preset, SizingSettings(), 2)
+    run_table_pass(period, agent, np.random.default_rng(0))
+    before = agent.digest()
+    with pytest.raises(FixInput, match=r"decision \('sim:.*learned already.*begin_pass"):
+        run_table_pass(period, agent, np.random.default_rng(0))
+    assert agent.digest() == before
+    run_table_pass(period, agent, np.random.default_rng(0), account="another")
+    assert agent.digest() != before
+
+
 def test_an_outcome_that_is_not_finite_is_named() -> None:
     period = period_of(BASE, "full", "log_growth")
     slopes = period.tape.slopes.copy()

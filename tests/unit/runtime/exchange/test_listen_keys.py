@@ -1,0 +1,67 @@
+"""Listen keys live by market time."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.exchange.errors import VenueError
+from runtime.exchange.listen_keys import LIFE_MS, ListenKeys
+
+
+class Now:
+    """A market time that tests set."""
+
+    def __init__(self) -> None:
+        self.ms = 5_000
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+def test_a_key_ends_after_an_hour_and_says_so_once() -> None:
+    now, ended = Now(), []
+    keys = ListenKeys(now)
+    keys.on_expired(ended.append)
+    key = keys.create()
+    now.ms += LIFE_MS - 1
+    assert keys.is_alive(key)
+    now.ms += 1
+    assert not keys.is_alive(key)
+    keys.expire_due()
+    assert ended == [key]
+    assert keys.next_expiry_ms is None
+
+
+def test_asking_again_gives_the_same_key_and_renews_it() -> None:
+    now = Now()
+    keys = ListenKeys(now)
+    key = keys.create()
+    now.ms += LIFE_MS // 2
+    assert keys.create() == key
+    assert keys.next_expiry_ms == now.ms + LIFE_MS
+    now.ms += LIFE_MS - 1
+    assert keys.keep() == key
+    now.ms += LIFE_MS - 1
+    assert keys.is_alive(key)
+
+
+def test_keeping_or_closing_what_is_not_there() -> None:
+    now = Now()
+    keys = ListenKeys(now)
+    with pytest.raises(VenueError) as refused:
+        keys.keep()
+    assert refused.value.code == -1125
+    keys.close()
+    first = keys.create()
+    keys.close()
+    assert keys.create() != first
+    now.ms += LIFE_MS
+    with pytest.raises(VenueError):
+        keys.keep()
+
+
+def test_keys_repeat_with_their_seed() -> None:
+    now = Now()
+    one, same, other = ListenKeys(now, 1), ListenKeys(now, 1), ListenKeys(now, 2)
+    assert one.create() == same.create() != other.create()
+    assert len(one.create()) == 64
