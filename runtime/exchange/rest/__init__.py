@@ -1,0 +1,1 @@
+"""The exchange's REST side: raw requests in, dialect answers out."""
