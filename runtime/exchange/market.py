@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from envs.core.errors import FixData
 from envs.core.market_data import MarketData
 from envs.core.rules.walk import RULE_PATH, adverse_first, signed_vertex, vertex_ns
@@ -240,7 +242,8 @@ def open_market(settings: ExchangeSettings) -> ExchangeMarket:
         FixData, FixSettings: Missing or damaged data, or a start outside it.
     """
     data = _market_of(settings)
-    first = START_BARS - 1
+    # Counted from the bar that the last listed symbol begins with: all have their history then.
+    first = max(int(np.argmax(data.valid[:, s])) for s in range(data.n_symbols)) + START_BARS - 1
     if settings.start is not None:
         first = data.row_at(_ns_of(settings.start))
     return ExchangeMarket(prepare(data, settings.core), first, settings.tick_s)

@@ -28,11 +28,13 @@ class ExchangeSettings:
         speed: market seconds per wall second, or ``lockstep``.
         tick_s: market seconds between two ticks; lockstep moves by vertices instead.
         book: ``none`` fills whole at the core's price, ``depth`` from a synthetic book.
-        start: market time at the first start; without, 1,600 bars after the first bar.
+        start: market time at the first start; without, 1,600 bars after
+            the first bar that all symbols have.
         port, control_port: 0 takes a free one; without a control port, the one after ``port``.
         state: the journal, or None for a venue that forgets.
         seed: of the synthetic market and the synthetic book.
         start_quote: wallet at the first start, quote.
+        limits: ``vendor`` counts weights and orders as the exchange does, ``none`` does not.
         funding_default: use the default rate where a folder has no funding file.
         synthetic_bars, synthetic_edge: the built-in market, as the training programs make it.
         core: costs and rules; only what the venue applies is part of a journal's header.
@@ -52,6 +54,7 @@ class ExchangeSettings:
     api_key: str = "local"
     api_secret: str = field(default="local", repr=False)
     start_quote: float = 10_000.0
+    limits: Literal["vendor", "none"] = "vendor"
     funding_default: bool = False
     synthetic_bars: int = 17_520
     synthetic_edge: str = "strong"
@@ -69,6 +72,8 @@ class ExchangeSettings:
             raise FixSettings(f"--book: none or depth, got {self.book!r}")
         if self.lockstep and self.book != "none":
             raise FixSettings("--speed lockstep needs --book none: it fills as the core does")
+        if self.limits not in ("vendor", "none"):
+            raise FixSettings(f"--limits: vendor or none, got {self.limits!r}")
         if not 0.0 < self.start_quote <= 9e7:
             raise FixSettings(f"start wallet: quote in (0, 9e7], got {self.start_quote}")
         for name, port in (("--port", self.port), ("--control-port", self.control_port or 0)):

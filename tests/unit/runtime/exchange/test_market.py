@@ -147,3 +147,11 @@ def test_a_gap_has_no_bar_and_no_funding() -> None:
 def test_slippage_is_the_one_known_before_the_bar() -> None:
     market = market_of({"A": [FLAT] * 3}, core=CoreSettings())
     assert market.slip("A", 1) == market.series.slip_next[0][0]
+
+
+@pytest.mark.real_data
+def test_the_default_start_waits_for_the_symbol_listed_last(real_data_dir: Path) -> None:
+    market = open_market(ExchangeSettings(data=str(real_data_dir), symbols=("BTCUSDT", "ETHUSDT")))
+    listed = [int(one.valid.argmax()) for one in market.series.series]
+    assert len(set(listed)) == 2
+    assert market.first == Point(max(listed) + START_BARS - 1, 3)
