@@ -68,12 +68,7 @@ class ExchangeSettings:
             raise FixSettings(f"--speed: lockstep or a number in (0, 1e7], got {self.speed}")
         if not 0.001 <= self.tick_s <= 86_400.0:
             raise FixSettings(f"--tick-s: seconds in [0.001, 86400], got {self.tick_s}")
-        if self.book not in ("none", "depth"):
-            raise FixSettings(f"--book: none or depth, got {self.book!r}")
-        if self.lockstep and self.book != "none":
-            raise FixSettings("--speed lockstep needs --book none: it fills as the core does")
-        if self.limits not in ("vendor", "none"):
-            raise FixSettings(f"--limits: vendor or none, got {self.limits!r}")
+        self._check_choices()
         if not 0.0 < self.start_quote <= 9e7:
             raise FixSettings(f"start wallet: quote in (0, 9e7], got {self.start_quote}")
         for name, port in (("--port", self.port), ("--control-port", self.control_port or 0)):
@@ -81,6 +76,14 @@ class ExchangeSettings:
                 raise FixSettings(f"{name}: 0 to 65535, got {port}")
         if self.start is not None and self.start.tzinfo is None:
             raise FixSettings(f"--start: a time with its zone is needed, got {self.start}")
+
+    def _check_choices(self) -> None:
+        if self.book not in ("none", "depth"):
+            raise FixSettings(f"--book: none or depth, got {self.book!r}")
+        if self.lockstep and self.book != "none":
+            raise FixSettings("--speed lockstep needs --book none: it fills as the core does")
+        if self.limits not in ("vendor", "none"):
+            raise FixSettings(f"--limits: vendor or none, got {self.limits!r}")
 
     @property
     def lockstep(self) -> bool:
