@@ -19,6 +19,8 @@ def state_view(session: ExchangeSession) -> dict[str, Any]:
         "now": session.now_ms,
         "number": session.market.number(session.point),
         "ended": session.ended,
+        "start_wallet": money_text(state.ledger.start_units),
+        "booked": money_text(state.ledger.booked_units),
         "speed": session.settings.speed,
         "resumed": session.resumed,
         "prices": prices_view(session),

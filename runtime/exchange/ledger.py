@@ -38,6 +38,11 @@ class Ledger:
             self.forgotten_units += sum(i.units for i in self.income[: self._kept])
             del self.income[: self._kept]
 
+    @property
+    def booked_units(self) -> int:
+        """Sum of all income rows there ever were; always wallet minus start."""
+        return self.forgotten_units + sum(row.units for row in self.income)
+
     def add(self, trade: Trade) -> None:
         """Keep a trade; its id must be ``next_trade_id``."""
         self.n_trades = trade.trade_id

@@ -22,7 +22,9 @@ IDS = (
     "learn/training-pass", "memory/per-env",
     "scaling/10x-envs",
     "scaling/10x-bars", "import/envs-core", "compile/first-use", "main-job/synthetic",
-    "main-job/real", "main-job/real-cached", "peers/gym-anytrading", "peers/gym-trading-env",
+    "main-job/real", "main-job/real-cached", "exchange/tick-to-ack", "exchange/orders",
+    "exchange/messages", "exchange/lockstep-year", "exchange/soak",
+    "peers/gym-anytrading", "peers/gym-trading-env",
     "peers/gym-mtsim",
 )  # fmt: skip
 
