@@ -56,7 +56,7 @@ def exchange(*options: str, journal: bool = False) -> Iterator[Running]:
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "runtime", "exchange", "--port", str(port),
-                "--control-port", str(control), "--no-limits", *kept, *options,
+                "--control-port", str(control), "--limits", "none", *kept, *options,
             ],
             cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
         )  # fmt: skip

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from envs.core.errors import FixInput, FixSettings
-from runtime.exchange.rest.limits import Limits
 from runtime.exchange.settings import LOCKSTEP, ExchangeSettings
 from runtime.settings_cli import add_arguments as add_settings
 from runtime.settings_cli import refuse, settings_of
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 HELP = "a local exchange in the Binance USDT-M dialect: REST, streams, faults, control"
 _SETTINGS = ("data", "symbols", "timeframe", "funding", "seed")
 _NS_PER_S = 1e9
-_ENDLESS = 10**12
-UNLIMITED = Limits(weight_1m=_ENDLESS, orders_1m=_ENDLESS, orders_10s=_ENDLESS)
-"""Limits nobody reaches."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,10 +77,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="journal; an existing one is resumed, --start is then ignored [default: none, the "
         "account is forgotten at the end]",
     )  # fmt: skip
-    group.add_argument(
-        "--no-limits", action="store_true",
-        help="no limits of request weight and order rate, for fast replays and load [default off]",
-    )  # fmt: skip
     group.add_argument("--api-key", metavar="KEY", default=d.api_key, help="[default local]")
     group.add_argument("--api-secret", metavar="KEY", default=d.api_secret, help="[default local]")
 
@@ -104,8 +96,7 @@ def exchange_settings(args: argparse.Namespace) -> ExchangeSettings:
         book=args.book, start=_moment(args.market_start), port=args.port,
         control_port=args.control_port, state=None if args.state is None else Path(args.state),
         api_key=args.api_key, api_secret=args.api_secret, start_quote=args.start_quote,
-        limits=args.limits,
-        core=tree.core,
+        limits=args.limits, core=tree.core,
     )  # fmt: skip
 
 
@@ -115,13 +106,12 @@ def main(args: argparse.Namespace) -> int:
 
     try:
         settings = exchange_settings(args)
-        limits = UNLIMITED if args.no_limits else Limits()
-        return asyncio.run(_serve(settings, args.host, limits, Console()))
+        return asyncio.run(_serve(settings, args.host, Console()))
     except FixInput as error:
         refuse(error)
 
 
-async def _serve(settings: ExchangeSettings, host: str, limits: Limits, console: Console) -> int:
+async def _serve(settings: ExchangeSettings, host: str, console: Console) -> int:
     from runtime.exchange.hosting import HostedExchange
 
     stop = asyncio.Event()
@@ -131,7 +121,7 @@ async def _serve(settings: ExchangeSettings, host: str, limits: Limits, console:
             loop.add_signal_handler(number, stop.set)
         except NotImplementedError:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    exchange = HostedExchange(settings, host, limits)
+    exchange = HostedExchange(settings, host)
     async with exchange:
         _show(exchange, console)
         code = await _until(stop, exchange, console)

@@ -13,7 +13,7 @@ from runtime.exchange.faults import Faults
 from runtime.exchange.listen_keys import LISTEN_KEYS, ListenKeys
 from runtime.exchange.rest.desk import Desk
 from runtime.exchange.rest.gate import Answer, Gate, refusal
-from runtime.exchange.rest.limits import Limits
+from runtime.exchange.rest.limits import NO_LIMITS, Limits
 from runtime.exchange.rest.refusals import no_such_path, too_large
 from runtime.exchange.rest.signing import Signing
 from runtime.exchange.rest.table import ENDPOINTS
@@ -42,7 +42,9 @@ def create_app(
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     keys = ListenKeys(lambda: session.now_ms, settings.seed)
     app[LISTEN_KEYS] = keys
-    desk = Desk(session, limits or Limits(), keys, faults)
+    if limits is None:
+        limits = NO_LIMITS if settings.limits == "none" else Limits()
+    desk = Desk(session, limits, keys, faults)
     gate = Gate(desk, Signing(settings.api_key, settings.api_secret), ENDPOINTS)
     app[GATE] = gate
     app.router.add_route("*", "/fapi/{path:.*}", _answering(gate))

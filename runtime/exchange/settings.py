@@ -34,6 +34,7 @@ class ExchangeSettings:
         state: the journal, or None for a venue that forgets.
         seed: of the synthetic market and the synthetic book.
         start_quote: wallet at the first start, quote.
+        limits: ``vendor`` counts weights and orders as the exchange does, ``none`` does not.
         funding_default: use the default rate where a folder has no funding file.
         synthetic_bars, synthetic_edge: the built-in market, as the training programs make it.
         core: costs and rules; only what the venue applies is part of a journal's header.
@@ -53,6 +54,7 @@ class ExchangeSettings:
     api_key: str = "local"
     api_secret: str = field(default="local", repr=False)
     start_quote: float = 10_000.0
+    limits: Literal["vendor", "none"] = "vendor"
     funding_default: bool = False
     synthetic_bars: int = 17_520
     synthetic_edge: str = "strong"
@@ -76,6 +78,8 @@ class ExchangeSettings:
             raise FixSettings(f"--start: a time with its zone is needed, got {self.start}")
 
     def _check_choices(self) -> None:
+        if self.limits not in ("vendor", "none"):
+            raise FixSettings(f"--limits: vendor or none, got {self.limits!r}")
         if self.book not in ("none", "depth"):
             raise FixSettings(f"--book: none or depth, got {self.book!r}")
         if self.lockstep and self.book != "none":
