@@ -134,7 +134,8 @@ class FractionalKelly(Policy):
         """
         if isinstance(resolved.outcome, ClosedTrade):
             check_executed(resolved.decision, self.preset.n)
-            self._tally.record_real(resolved.id, resolved.outcome.r_net)
+            identity = (resolved.decision.decision_id, 0)
+            self._tally.record_real(identity, resolved.outcome.r_net)
         elif resolved.alternatives is not None:
             self._learn_paper(resolved, resolved.alternatives)
 

@@ -72,8 +72,8 @@ def load_agent(
     """Rebuild an agent from its file; returns it and the ``extra`` it was saved with.
 
     Raises:
-        RefusedArtifact: Damaged file, other features or configuration, or another preset than
-            expected; names the file, what was expected and what was found.
+        RefusedArtifact: Damaged or malformed file, other features or configuration, or another
+            preset than expected; names the file, what was expected and what was found.
     """
     artifact = load_artifact(
         path, schema_name=SCHEMA_NAME, max_version=SCHEMA_VERSION,
@@ -92,9 +92,12 @@ def load_agent(
         grid = preset(expected_preset or payload["preset"])
         agent = _MAKERS[payload["agent"]](grid, stored_settings(payload["settings"]))
         agent.load_state_dict((payload["state"], artifact.arrays))
+        extra = dict(payload["extra"])
     except (RefusedArtifact, FixSettings) as error:
         raise RefusedArtifact(f"{path}: {error}") from error
-    return agent, payload["extra"]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RefusedArtifact(f"{path}: malformed content: {error!r}") from error
+    return agent, extra
 
 
 def restore_agent(path: Path, **expected: Any) -> tuple[SizingAgent, dict[str, Any]]:

@@ -51,6 +51,14 @@ class LearnedIds:
         """Remember ids, named only when somebody asks: a pass over many rows seldom needs them."""
         self._later.append(identities)
 
+    def first_known(
+        self, identities: Callable[[], Iterable[tuple[str, int]]]
+    ) -> tuple[str, int] | None:
+        """Return the first of these ids that is remembered; asks for none where none can be."""
+        if not (self._hashed or self._later):
+            return None
+        return next((identity for identity in identities() if identity in self), None)
+
     def clear(self) -> None:
         """Forget all ids."""
         self._hashed.clear()

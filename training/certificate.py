@@ -39,6 +39,7 @@ GAMES: tuple[Game, ...] = (
     Game("coin", coin.play_coin, True, (3,)),
     Game("merton", leverage.play_merton, False, (6,)),
     Game("score", leverage.play_score, True, (51,)),
+    Game("update", leverage.play_update, True, (51,)),
     Game("worlds", tabular.play_values, True, (7, 8, 9, 10)),
     Game("lake", tabular.play_lake, False, (7,)),
     Game("cliff", tabular.play_cliff, False, (8,)),

@@ -14,11 +14,13 @@ from training.inputs import iso
 
 _BEST = 12
 _SIZE = ("planned", "allowed", "fees", "liq.")
-_WORTH = ("expected", "prior", "learned", "score", "rows", "effective")
+_WORTH = ("expected", "prior", "learned", "score")
+_SEEN = ("rows", "effective")
 _LIMITS = "limits"
 _WIDE = 140
 _SIZES = (
-    "planned, allowed: notional in quote before and after caps and steps; fees: bps of equity; "
+    "planned, allowed: notional in quote before and after caps and steps; fees: both ways with "
+    "slippage, bps of equity; "
     "liq.: distance of the liquidation price over that of the stop; "
 )
 _NOTE = (
@@ -56,7 +58,8 @@ def print_explanation(console: Console, e: Explanation, every: bool = False) -> 
         console.print(f"mathematician: {escape(e.plan)}")
     rungs = e.rungs if every else e.best(_BEST)
     wide = console.width >= _WIDE
-    for columns in ((*_SIZE, *_WORTH, _LIMITS),) if wide else ((*_SIZE, _LIMITS), _WORTH):
+    narrow = ((*_SIZE, _LIMITS), _WORTH, _SEEN)
+    for columns in ((*_SIZE, *_WORTH, *_SEEN, _LIMITS),) if wide else narrow:
         console.print(_table(columns, rungs))
     _print_rest(console, e, len(rungs))
     console.print(_NOTE_CLASSIC if _is_classic(e) else _NOTE, style="dim")

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 
+from agents.paper import PaperBook
 from agents.protocol import SizingAgent
 from agents.sizing.explain import Explanation, explain
 from agents.sizing.explain_limits import SymbolRules
 from agents.sizing.kelly_cap import KellyCap, is_kelly_on, kelly_seat
+from agents.sizing.kelly_tally import NEGATIVE_EDGE
 from agents.sizing.math_mode import MathModeAgent
 from ensemble.crossfit import first_row
 from envs.core.decide import Desk, decide
 from envs.core.errors import FixData, FixInput
 from envs.core.hooks import HookChain
 from envs.core.market_data import MarketData
+from envs.core.rules.reward import LOG_GROWTH
 from envs.core.series import MarketSeries
 from envs.core.tape import SignalTape
-from envs.core.trade import ClosedTrade
+from envs.core.trade import Alternatives, ClosedTrade, Decision
 from envs.core.types import Int64Array
+from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
-from envs.kernel.counterfactual import compiled_ladder
+from envs.kernel.counterfactual import Counterfactual, compiled_ladder
 from envs.market.sources import interval_ns_of
 from runtime.bundle import Bundle, load_bundle
 from runtime.settings import Settings
@@ -146,29 +150,63 @@ def play_to(
 ) -> Explanation:  # fmt: skip
     """Trade greedily from row ``first`` and explain symbol ``s`` at ``row``, bar by bar.
 
-    Nothing is learned on the way but Kelly's count of closed trades; candidates of the same bar
-    that come first have reserved their margin.
+    Nothing is learned on the way but Kelly's count of closed trades, on paper while nothing is
+    risked; candidates of the same bar that come first have reserved their margin.
     """
     world = World(data, settings.core, first, keep_ledger=False)
     desk = Desk(world, tape, advice.agent.preset, settings.core, ladder=compiled_ladder())
+    paper = _Paper(desk, advice)
     while world.row < row:
         if world.done:
             raise FixData(f"the account was ruined before {iso(int(data.market.close_ns[row]))}")
-        _trade_row(desk, advice, None)
+        _trade_row(desk, advice, paper, None)
         _count(advice.kelly, world.advance())
-    _trade_row(desk, advice, s)
+        paper.count(int(data.market.close_ns[world.row]))
+    _trade_row(desk, advice, paper, s)
     symbol = SymbolRules(data.size_rules, data.contracts[s], data.brackets[s])
     return explain(desk.view(s), advice.agent, symbol, advice.chain)
 
 
-def _trade_row(desk: Desk, advice: Advice, until: int | None) -> None:
+class _Paper:
+    """Follows what Kelly keeps from being traded, which alone leads back to trading (spec 7)."""
+
+    def __init__(self, desk: Desk, advice: Advice) -> None:
+        self._desk, self._advice = desk, advice
+        self._book = PaperBook(advice.agent.preset)
+        self._outcomes = Counterfactual(desk, LOG_GROWTH) if advice.kelly.enabled else None
+
+    def follow(self, view: DecisionView, decision: Decision) -> None:
+        """Begin a paper trade of a decision that opened nothing while nothing may be risked."""
+        agent, chosen = self._advice.agent, decision.chosen
+        if self._outcomes is None or not self._advice.kelly.on_paper:
+            return
+        if isinstance(agent, MathModeAgent):
+            signalled = decision.reason == NEGATIVE_EDGE
+            chosen = agent.paper_action(view.context) if signalled else None
+        if chosen is None:
+            return
+        earned = Alternatives(*self._outcomes.outcomes(view), np.zeros(3, dtype=np.int64))
+        end = int(earned.end_bar[chosen])
+        if end >= 0:
+            known_ns = int(self._desk.world.data.market.close_ns[end])
+            self._book.follow(replace(decision, chosen=chosen), earned, known_ns)
+
+    def count(self, now_ns: int) -> None:
+        """Count the paper trades that ended by now."""
+        for outcome in self._book.due(now_ns):
+            self._advice.kelly.learn_one(outcome)
+
+
+def _trade_row(desk: Desk, advice: Advice, paper: _Paper, until: int | None) -> None:
     """Decide the candidates of the present row, those before ``until`` alone."""
     for s in desk.candidates():
         if s == until:
             return
         if not desk.block_reason(s):
             view = desk.view(s)
-            desk.commit(view, decide(view, advice.agent, advice.chain))
+            decision = decide(view, advice.agent, advice.chain)
+            if not desk.commit(view, decision):
+                paper.follow(view, decision)
 
 
 def _count(kelly: KellyCap, resolved: list[Resolved]) -> None:

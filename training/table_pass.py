@@ -76,9 +76,17 @@ class TablePass:
         """Train ``agent`` on one pass; it trades greedily with epsilon, drawn from ``rng``.
 
         Raises:
-            FixInput: A row's outcome is not finite; it names the row and the action.
+            FixInput: A row was learned before (nothing is learned then), or its outcome is not
+                finite; it names the row.
         """
         period, kept, n = self.period, self._kept, self._n
+        own = period.rows()
+        candidates = np.stack([period.candidates.rows[own], period.candidates.symbols[own]], axis=1)
+        known = agent.first_learned(_ids_of(period.data.market, candidates, account))
+        if known is not None:
+            raise FixInput(
+                f"decision {known}: learned already; another planned pass starts with begin_pass"
+            )
         last, n_actions = period.last, period.preset.n
         acc = np.zeros(1, dtype=account_dtype(period.settings.ess.max_stops_15m))
         self._slots[:] = np.zeros((), dtype=SLOT)
@@ -196,13 +204,21 @@ def _remember(agent: CounterfactualAgent, market: Any, seen: Int64Array, account
     """The ids of the rows learned, as the decisions of the plain pass would bear them."""
     if seen.size == 0:
         return
-    close = market.close_ns[seen[:, 0]]
+    last_ns = int(market.close_ns[seen[:, 0]].max())
+    agent.learned_elsewhere(_ids_of(market, seen, account), last_ns)
+
+
+def _ids_of(
+    market: Any, places: Int64Array, account: str
+) -> Callable[[], Iterator[tuple[str, int]]]:
+    """Names the decisions at ``places`` (N, 2), row and symbol, when asked."""
 
     def identities() -> Iterator[tuple[str, int]]:
-        for s, ns in zip(seen[:, 1].tolist(), close.tolist(), strict=True):
+        close = market.close_ns[places[:, 0]]
+        for s, ns in zip(places[:, 1].tolist(), close.tolist(), strict=True):
             yield f"{account}:{market.symbols[s]}:{ns}", 0
 
-    agent.learned_elsewhere(identities, int(close.max()))
+    return identities
 
 
 def _report(

@@ -104,6 +104,8 @@ def _check_learning(make: MakeAgent, grid: ActionPreset, rows: list[ResolvedDeci
         )  # fmt: skip
         agent.learn_one(unresolved)
         _require(agent.digest() == once, "learned from a row without outcome and alternatives")
+        agent.learn_one(replace(row, part=1, alternatives=None))
+        _require(agent.digest() == once, f"learned the outcome of {row.id} again in a later part")
     restarted = make(grid)
     restarted.load_state_dict(_through_json(agent))
     _learn(restarted, rows)

@@ -21,6 +21,8 @@ from envs.core.trade import (
 )
 from envs.core.types import ExitReason
 
+_HUGE = 1e300
+"""Finite, but its square is not: means of squares would be lost for ever."""
 OBSERVED = 45
 """Length of the observation of a sampled context."""
 
@@ -97,16 +99,25 @@ def bad_rows(grid: ActionPreset, seed: int) -> Iterator[tuple[str, ResolvedDecis
     if masked.size:
         of = replace(decision, chosen=int(masked[0]))
         yield f"the masked action {int(masked[0])}", replace(executed, decision=of)
-    for value in (nan, inf):
+    for value in (nan, inf, _HUGE):
         spoilt = replace(trade, r_net=value, log_growth=value)
         yield f"the outcome {value}", replace(executed, outcome=spoilt, reward=value)
     for state in (N_STATES, -1):
         of = replace(decision, context=replace(context, state=state))
         yield f"state {state}", replace(row, decision=of)
+    short = replace(decision, context=replace(context, mask=context.mask[:-1]))
+    yield "a mask of another length", replace(row, decision=short)
     if earned is not None:
-        endless = np.where(context.mask, inf, np.nan)
         alone = replace(row, outcome=None, decision=replace(decision, chosen=None))
-        yield "infinite alternatives", replace(alone, alternatives=replace(earned, reward=endless))
+        for what, value in (("infinite", inf), ("huge", _HUGE)):
+            spoilt_all = np.where(context.mask, value, np.nan)
+            yield (
+                f"{what} alternatives",
+                replace(alone, alternatives=replace(earned, reward=spoilt_all)),
+            )
+        for m in (np.array([-1, 0, 0]), np.full(3, nan), np.zeros(2, dtype=np.int64)):
+            counted = replace(earned, overlap=m)
+            yield f"the overlaps {m.tolist()}", replace(alone, alternatives=counted)
     other = preset("classic" if grid.name != "classic" else "full")
     foreign = next(r for r in sample_rows(other, 9, seed) if isinstance(r.outcome, ClosedTrade))
     yield "a row of another preset", foreign

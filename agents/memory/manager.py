@@ -52,6 +52,7 @@ class MemoryStateManager(Adviser):
         env = TradingEnv(chain=HookChain([Seat(memory, Mode.ENFORCED)]))
         feed = MarketFeed(memory, env.market)
         observation, info = env.reset(seed=0)
+        feed.advance(info["time_ns"])
         ...
         observation, reward, terminated, truncated, info = env.step(action)
         feed.advance(info["time_ns"])

@@ -14,16 +14,23 @@ import numpy as np
 from agents.learned import LearnedIds
 from agents.protocol import AgentState
 from agents.settings import SizingSettings
-from agents.sizing.table_math import compiled
-from agents.sizing.tables import Tables, checked_tables, preset_mismatch, tables_digest
+from agents.sizing.table_math import LARGEST, compiled
+from agents.sizing.tables import (
+    Tables,
+    checked_tables,
+    preset_mismatch,
+    tables_digest,
+    whole_number,
+)
 from envs.core.actions import ActionPreset
 from envs.core.errors import FixInput
 from envs.core.rules.exits import stop_atr
 from envs.core.rules.state import N_STATES
 from envs.core.trade import ResolvedDecision, SizingChoice, SizingContext, no_propensities
-from envs.core.types import BoolArray, Float64Array
+from envs.core.types import BoolArray, Float64Array, Int64Array
 
 _TABLES = ("raw", "eff", "mean", "msq", "all_raw", "all_mean", "all_msq")
+_LAST = "last_update_ns"
 SCHEMA = "counterfactual-table"
 
 
@@ -99,15 +106,22 @@ class CounterfactualAgent:
 
         A resolved decision without alternatives teaches nothing here and stays unlearned.
 
+        A NaN reward is one not known yet; it follows as a later part.
+
         Raises:
-            FixInput: Another preset, a state outside 0..299, or an infinite reward; nothing is
-                learned then.
+            FixInput: Another preset, a state outside 0..299, overlaps that are no counts, or a
+                reward that is infinite or too large to be squared; nothing is learned then.
         """
         alternatives, identity = resolved.alternatives, resolved.id
         if alternatives is None or identity in self._learned:
             return
         context, s = resolved.decision.context, self.settings
         self._check(context, alternatives.reward, "alternatives")
+        if not _are_counts(alternatives.overlap):
+            raise FixInput(
+                f"decision {identity}: overlap: expected 3 numbers of rows, found "
+                f"{alternatives.overlap.tolist()}; not learned"
+            )
         update, _ = compiled()
         bad = update(
             self.raw, self.eff, self.mean, self.msq, self.all_raw, self.all_mean, self.all_msq,
@@ -120,10 +134,17 @@ class CounterfactualAgent:
             raise FixInput(
                 f"decision {identity}: reward of {self.preset.label(bad)} is "
                 f"{alternatives.reward[bad]} with prior inputs ev {context.ev}, round trip "
-                f"{context.round_trip}, ATR {context.atr_frac}: not finite, not learned"
+                f"{context.round_trip}, ATR {context.atr_frac}: not finite or beyond "
+                f"{LARGEST:.0e}, not learned"
             )
         self._learned.add(identity)
         self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
+
+    def first_learned(
+        self, identities: Callable[[], Iterable[tuple[str, int]]]
+    ) -> tuple[str, int] | None:
+        """Return the first of these ids that was learned already, None where all are new."""
+        return self._learned.first_known(identities)
 
     def learned_elsewhere(
         self, identities: Callable[[], Iterable[tuple[str, int]]], last_ns: int
@@ -149,7 +170,7 @@ class CounterfactualAgent:
         values = {
             "schema": SCHEMA,
             "preset": self.preset.name,
-            "last_update_ns": self.last_update_ns,
+            _LAST: self.last_update_ns,
             "planned_passes": self.planned_passes,
         }
         arrays = {name: table.copy() for name, table in self._tables().items()}
@@ -164,19 +185,27 @@ class CounterfactualAgent:
         tables = checked_tables(state, self.state_dict(), self._tables())
         learned = LearnedIds()
         learned.load_array(state[1]["learned"])
+        passes, last_ns = whole_number(state, "planned_passes", 1), whole_number(state, _LAST, 0)
         for name, table in tables.items():
             setattr(self, name, table)
-        self.planned_passes = int(state[0]["planned_passes"])
+        self.planned_passes, self.last_update_ns = passes, last_ns
         self._learned = learned
-        self.last_update_ns = int(state[0]["last_update_ns"])
 
     def _tables(self) -> Tables:
         return {name: getattr(self, name) for name in _TABLES}
 
     def _check(self, context: SizingContext, array: Float64Array | BoolArray, what: str) -> None:
         # The compiled loops do not check bounds.
-        if array.shape[0] != self.preset.n or context.notional_frac.shape[0] != self.preset.n:
-            raise FixInput(preset_mismatch(what, self.preset.n, array.shape))
+        grid = (self.preset.n,)
+        for name, found in (
+            (what, array),
+            ("mask", context.mask),
+            ("notional", context.notional_frac),
+        ):
+            if found.shape != grid:
+                raise FixInput(preset_mismatch(name, self.preset.n, found.shape))
+        if context.slopes.shape != (3, 3):
+            raise FixInput(f"slopes: expected shape (3, 3), found {context.slopes.shape}")
         if not 0 <= context.state < N_STATES:
             raise FixInput(f"state: expected 0..{N_STATES - 1}, found {context.state}")
 
@@ -194,3 +223,7 @@ class CounterfactualAgent:
             return int(tied[0])
         risk = context.notional_frac[tied] * self._stops[tied]
         return int(tied[int(np.argmin(risk))])
+
+
+def _are_counts(overlap: Int64Array) -> bool:
+    return overlap.shape == (3,) and bool((overlap >= 0).all())

@@ -26,7 +26,7 @@ class EvKelly(Policy):
         self._stops = np.asarray([stop_atr(int(a.exit)) for a in preset.actions])
 
     def scores(self, context: SizingContext) -> Float64Array:
-        """Score (A,); 0 for skip, -inf where masked, without a line or without expected edge.
+        """Score (A,); 0 for skip, -inf where masked, without a line or undefined.
 
         A slope that caution shrinks to 0 leaves an expected move of minus the round trip, so such
         an exit never trades.
@@ -34,7 +34,7 @@ class EvKelly(Policy):
         mu, m2, known = exit_moments(context, self.settings.ev_z)
         f, e = context.notional_frac, self._exits
         score = f * mu[e] - f * f * m2[e] / (2.0 * self.settings.kelly_fraction)
-        score = np.where(f == 0.0, 0.0, np.where(known[e], score, -np.inf))
+        score = np.where(f == 0.0, 0.0, np.where(known[e] & (score == score), score, -np.inf))
         return np.asarray(np.where(context.mask, score, -np.inf))
 
     def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:

@@ -12,10 +12,13 @@ from agents.settings import KellySettings
 
 
 def kelly_fraction(p: float, b: float) -> float:
-    """Fraction of wealth to bet: win probability ``p``, win/loss ratio ``b``; 0 without odds."""
+    """Fraction of wealth to bet: win probability ``p``, win/loss ratio ``b``; 0 without odds.
+
+    ``p`` itself at ``b`` infinite, where nothing can be lost.
+    """
     if b <= 0.0:
         return 0.0
-    return (b * p - (1.0 - p)) / b
+    return p if b == inf else (b * p - (1.0 - p)) / b
 
 
 def kelly_growth(p: float, b: float, f: float) -> float:
@@ -65,9 +68,7 @@ def kelly_used(net_r: Sequence[float], settings: KellySettings) -> float | None:
     if not wins:
         return 0.0
     mean_loss = sum(losses) / len(losses) if losses else 0.0
-    if mean_loss <= 0.0:
-        return settings.largest
-    b = (sum(wins) / len(wins)) / mean_loss
+    b = (sum(wins) / len(wins)) / mean_loss if mean_loss > 0.0 else inf
     p = shrunk_probability(len(wins), n, b, settings.prior_trades)
     f = settings.fraction * max(0.0, kelly_fraction(p, b))
     if settings.dd_constraint:

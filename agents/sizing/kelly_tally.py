@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from agents.learned import LearnedIds
+from agents.outcomes import MAX_R
 from agents.protocol import AgentState
 from agents.settings import KellySettings
 from agents.sizing.kelly import kelly_used
@@ -85,7 +85,7 @@ class KellyTally:
         """Count a real closed trade, each id once.
 
         Raises:
-            FixInput: A net R that is not finite; nothing has changed.
+            FixInput: A net R that is not finite or absurd; nothing has changed.
         """
         _check(identity, net_r)
         if not self._learned.add(identity):
@@ -104,7 +104,7 @@ class KellyTally:
         """Count a trade that was not made; ignored unless ``on_paper``. Each id once.
 
         Raises:
-            FixInput: A net R that is not finite; nothing has changed.
+            FixInput: A net R that is not finite or absurd; nothing has changed.
         """
         _check(identity, net_r)
         if not self.on_paper or not self._learned.add(identity):
@@ -158,5 +158,7 @@ class KellyTally:
 
 
 def _check(identity: tuple[str, int], net_r: float) -> None:
-    if not isfinite(net_r):
-        raise FixInput(f"trade {identity}: net R is {net_r}: not finite, not counted")
+    if not abs(net_r) <= MAX_R:
+        raise FixInput(
+            f"trade {identity}: net R is {net_r}: not finite or beyond {MAX_R:.0e}, not counted"
+        )

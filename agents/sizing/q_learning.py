@@ -12,7 +12,14 @@ from agents.learned import LearnedIds
 from agents.protocol import AgentState
 from agents.settings import SizingSettings
 from agents.sizing.exploration import behaviour
-from agents.sizing.tables import Tables, checked_tables, preset_mismatch, tables_digest
+from agents.sizing.table_math import LARGEST
+from agents.sizing.tables import (
+    Tables,
+    checked_tables,
+    preset_mismatch,
+    tables_digest,
+    whole_number,
+)
 from envs.core.actions import ActionPreset
 from envs.core.errors import FixInput, RefusedArtifact
 from envs.core.rules.exits import stop_atr
@@ -81,23 +88,29 @@ class QLearningAgent:
         return np.asarray(self.q[state].copy())
 
     def learn_one(self, resolved: ResolvedDecision) -> None:
-        """One update of the executed action, each (id, part) once.
+        """One update of the executed action, each decision once, whichever part brings its outcome.
 
         Rows that were not executed (no action, or no outcome of it) teach nothing here.
 
         Raises:
-            FixInput: A masked action, a reward that is not finite, or another preset; nothing is
-                learned then.
+            FixInput: A masked action, a reward that is not finite or too large to be squared,
+                another preset, or a next state that does not exist; nothing is learned then.
         """
-        decision, identity = resolved.decision, resolved.id
+        decision = resolved.decision
+        identity = (decision.decision_id, 0)
         if decision.chosen is None or resolved.outcome is None or identity in self._learned:
             return
         self._check(decision.context)
         s, a = decision.context.state, decision.chosen
         if not 0 <= a < self.preset.n or not decision.context.mask[a]:
             raise FixInput(f"decision {identity}: action {a} was masked; not learned")
-        if not np.isfinite(resolved.reward):
-            raise FixInput(f"decision {identity}: reward is {resolved.reward}; not learned")
+        if not abs(resolved.reward) <= LARGEST:
+            raise FixInput(
+                f"decision {identity}: reward is {resolved.reward}: not finite or beyond "
+                f"{LARGEST:.0e}; not learned"
+            )
+        if resolved.next is not None:
+            self._check(resolved.next)
         self._learned.add(identity)
         self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
         self.visits[s, a] += 1.0
@@ -143,6 +156,7 @@ class QLearningAgent:
         tables = checked_tables(state, self.state_dict(), self._tables())
         learned = LearnedIds()
         learned.load_array(state[1]["learned"])
+        last_ns = whole_number(state, "last_update_ns", 0)
         try:
             self._rng.bit_generator.state = state[0]["rng"]
         except (KeyError, TypeError, ValueError) as error:
@@ -150,13 +164,13 @@ class QLearningAgent:
         for name, table in tables.items():
             setattr(self, name, table)
         self._learned = learned
-        self.last_update_ns = int(state[0]["last_update_ns"])
+        self.last_update_ns = last_ns
 
     def _tables(self) -> Tables:
         return {name: getattr(self, name) for name in _TABLES}
 
-    def _check(self, context: SizingContext) -> None:
-        if context.mask.shape[0] != self.preset.n:
+    def _check(self, context: SizingContext | NextState) -> None:
+        if context.mask.shape != (self.preset.n,):
             raise FixInput(preset_mismatch("mask", self.preset.n, context.mask.shape))
         if not 0 <= context.state < self.n_states:
             raise FixInput(f"state: expected 0..{self.n_states - 1}, found {context.state}")

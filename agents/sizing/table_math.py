@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 MIN_ROWS = 30
-LARGEST = 1.7976931348623157e308
+LARGEST = 1e150
+"""Largest residual that is learned: its square is finite, so no mean of squares is ever lost."""
 
 
 def update_rows(
@@ -23,8 +24,8 @@ def update_rows(
 ) -> int:  # fmt: skip
     """Move the means of every unmasked action with a known reward at the three levels.
 
-    ``residual`` (A,) is scratch. Returns -1, or the first action whose residual is infinite or
-    undefined although its reward is known; then no table has changed.
+    ``residual`` (A,) is scratch. Returns -1, or the first action whose residual is undefined or
+    beyond ``LARGEST`` although its reward is known; then no table has changed.
     """
     n = reward.shape[0]
     near, mid, far = (
@@ -59,7 +60,7 @@ def update_rows(
 
 
 def first_undefined(reward: Any, mask: Any, f: Any, residual: Any) -> int:
-    """First action whose residual is not finite although its reward is known."""
+    """First action whose residual cannot be learned although its reward is known."""
     for a in range(reward.shape[0]):
         known = mask[a] and reward[a] == reward[a] and f[a] != 0.0
         if known and not abs(residual[a]) <= LARGEST:
@@ -139,7 +140,7 @@ def score_actions(
     atr_frac: float, ev_z: float, use_prior: bool, k1: float, k2: float, k3: float, z: float,
     kelly: float, out: Any,
 ) -> None:  # fmt: skip
-    """Score of every action; -inf where masked or not eligible, 0 for skip."""
+    """Score of every action; -inf where masked, not eligible or undefined, 0 for skip."""
     near, mid, far = (
         line_of(slopes, 0, ev, round_trip, atr_frac, ev_z, use_prior),
         line_of(slopes, 1, ev, round_trip, atr_frac, ev_z, use_prior),
@@ -159,7 +160,7 @@ def score_actions(
         sd = own if rows[a] >= MIN_ROWS else wide if all_raw[a] >= MIN_ROWS else drawn
         root = prior_on(f[a], line) - (1.0 / kelly - 1.0) * f[a] * f[a] * line.mean_square * 0.5
         score = shrunk_score(n1[a], n2[a], n3[a], m1[a], m2[a], m3[a], k1, k2, k3, sd, z, root)
-        score = score if sd >= 0.0 else -math.inf
+        score = score if (sd >= 0.0) & (score == score) else -math.inf
         score = score if f[a] != 0.0 else 0.0
         out[a] = score if mask[a] else -math.inf
 

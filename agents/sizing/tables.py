@@ -29,8 +29,8 @@ def checked_tables(
     """Return copies of the saved tables once everything fits ``mine``, the present state.
 
     Raises:
-        RefusedArtifact: Another schema or preset, something missing, or another shape; expected
-            and found are named.
+        RefusedArtifact: Another schema or preset, something missing, another shape, or a value
+            that is not finite; expected and found are named.
     """
     values, arrays = state
     schema, preset = mine[0]["schema"], mine[0]["preset"]
@@ -45,9 +45,23 @@ def checked_tables(
                 f"table {name}: preset {preset} needs shape {table.shape}, the file has "
                 f"{arrays[name].shape} (preset {values['preset']})"
             )
+        if not np.isfinite(arrays[name]).all():
+            raise RefusedArtifact(f"{schema}: table {name} holds a value that is not finite")
     if values["preset"] != preset:
         raise RefusedArtifact(f"{schema}: expected preset {preset}, found {values['preset']!r}")
     return {name: np.array(arrays[name], dtype=np.float64) for name in tables}
+
+
+def whole_number(state: AgentState, name: str, least: int) -> int:
+    """Whole number ``name`` of a saved state, at least ``least``.
+
+    Raises:
+        RefusedArtifact: Something else; what was found is named.
+    """
+    found = state[0][name]
+    if not isinstance(found, int) or isinstance(found, bool) or found < least:
+        raise RefusedArtifact(f"{name}: expected a whole number from {least} on, found {found!r}")
+    return found
 
 
 def preset_mismatch(what: str, expected: int, found: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.checks import sample_context
 from agents.reinforcement.settings import ReinforcementSettings
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
@@ -15,10 +16,12 @@ from envs.core.actions import preset
 from envs.core.errors import FixInput
 from envs.core.series import prepare
 from envs.core.settings import CoreSettings
-from envs.core.types import EntryStyle, IntrabarRule
+from envs.core.trade import SizingContext
+from envs.core.types import EntryStyle, Float64Array, IntrabarRule
 from envs.market.planted import synthetic_market
 from envs.market.synthetic import SyntheticSettings
 from training.simulate import Period, Simulator
+from training.table_loop import best_action
 from training.table_pass import run_table_pass
 from training.tape import make_tape
 
@@ -85,6 +88,33 @@ def test_two_passes_equal_the_plain_simulator(name: str) -> None:
     assert values == fast.state_dict()[0]
     for key, array in arrays.items():
         assert np.array_equal(array, fast.state_dict()[1][key]), key
+
+
+@pytest.mark.parametrize("name", ["full", "overview"])
+def test_the_compiled_choice_breaks_ties_as_the_agent_does(name: str) -> None:
+    """Few distinct scores and sizes, so that nearly every choice is a tie."""
+    grid, rng = preset(name), np.random.default_rng(8)
+    drawn = np.zeros(grid.n)
+
+    class Given(CounterfactualAgent):
+        def scores(self, context: SizingContext) -> Float64Array:
+            return drawn
+
+    agent = Given(grid, SizingSettings())
+    sizes = np.array([a.size for a in grid.actions])
+    chosen = set()
+    for state in range(300):
+        context = sample_context(grid, state, rng, state)
+        share = np.where(sizes > 0.0, rng.integers(1, 4, grid.n) * 0.1, 0.0)
+        drawn = np.where(context.mask, rng.integers(-1, 3, grid.n) * 1.0, -np.inf)
+        if state % 5 == 0:
+            drawn[:] = -np.inf
+        if grid.skip_index is not None:
+            drawn[grid.skip_index] = 0.0
+        wanted = agent.decide(replace(context, notional_frac=share), None).index
+        assert best_action(drawn, context.mask, share, agent.exits, sizes) == wanted
+        chosen.add(wanted)
+    assert len(chosen) > 20
 
 
 def test_rows_learned_before_are_refused_and_change_nothing() -> None:

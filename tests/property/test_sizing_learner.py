@@ -169,17 +169,29 @@ def test_learned_ids_are_a_set(identities: list[tuple[str, int]]) -> None:
     assert all(not loaded.add(identity) for identity in identities)
 
 
-@given(seed=seeds)
+@given(seed=seeds, cut=st.integers(0, 120))
 @settings(max_examples=15)
-def test_parts_of_a_decision_add_up_to_the_whole(seed: int) -> None:
+def test_parts_of_a_decision_add_up_to_the_whole(seed: int, cut: int) -> None:
+    """Parts may follow each other late and be repeated, and a restart may lie between them."""
     rows, rng = list(sample_rows(FULL, 30, seed)), np.random.default_rng(seed)
     whole = learn(rows, CounterfactualAgent(FULL, SizingSettings()))
-    parts = CounterfactualAgent(FULL, SizingSettings())
-    for row in rows:
+    units: list[tuple[int, ResolvedDecision]] = []
+    for k, row in enumerate(rows):
         assert row.alternatives is not None
-        early = rng.random(76) < 0.5
+        # An action is known early in all rows or in none: each cell then sees its rows in order.
+        early = np.arange(76) % 3 == 0
         for part, known in enumerate((early, ~early)):
             reward = np.where(known, row.alternatives.reward, np.nan)
             alternatives = replace(row.alternatives, reward=reward)
-            parts.learn_one(replace(row, part=part, alternatives=alternatives))
-    assert parts.digest() == whole.digest()
+            unit = replace(row, part=part, alternatives=alternatives)
+            units.append((k + 5 * part, unit))
+    units.sort(key=lambda due: due[0])
+    arriving = [unit for _, unit in units]
+    for k in rng.integers(0, 60, size=60).tolist():
+        again = arriving[k]
+        arriving.insert(arriving.index(again) + 1, again)
+    parts = learn(arriving[:cut], CounterfactualAgent(FULL, SizingSettings()))
+    restarted = CounterfactualAgent(FULL, SizingSettings())
+    restarted.load_state_dict(parts.state_dict())
+    learn(arriving[cut:], restarted)
+    assert restarted.digest() == whole.digest()

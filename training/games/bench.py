@@ -45,8 +45,12 @@ def sizing_context(
 def resolved(
     number: int, context: SizingContext, action: int, reward: float, *,
     following: NextState | None = None, rewards: Float64Array | None = None,
+    overlap: tuple[int, int, int] = (0, 0, 0),
 ) -> ResolvedDecision:  # fmt: skip
-    """One unit of learning; ``rewards`` (A,) of every action where all were seen."""
+    """One unit of learning; ``rewards`` (A,) of every action where all were seen.
+
+    ``overlap`` are the other rows that overlap it, by exit.
+    """
     decision = Decision(
         f"game:{number}", "GAME", number, 1, context, action, None, 0, 1, 1, 0.0, (), (), ()
     )
@@ -55,6 +59,6 @@ def resolved(
         n = rewards.shape[0]
         seen = Alternatives(
             rewards, np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64),
-            np.zeros(3, dtype=np.int64),
+            np.array(overlap, dtype=np.int64),
         )  # fmt: skip
     return ResolvedDecision(decision, _PLAYED, reward, seen, following)

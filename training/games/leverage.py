@@ -15,6 +15,7 @@ from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.ev_kelly import half_kelly_point
 from envs.core.actions import SKIP, Action, ActionPreset
 from envs.core.rules import reward
+from envs.core.rules.state import state_index
 from envs.core.types import ExitStrategy
 from training.games.bench import resolved, sizing_context
 from training.games.sheet import Sheet
@@ -78,3 +79,45 @@ def play_score(sheet: Sheet) -> None:
         args = (50.0, n2, n3, *means, *k, 0.02)
         sheet.equal(51, f"mu1 (cell), n2 {n2:g}", table_math.shrunk_score(*args, 0.0, 0.0), mu1)
         sheet.equal(51, f"score, n2 {n2:g}", table_math.shrunk_score(*args, 1.0, 0.0), score)
+
+
+def play_update(sheet: Sheet) -> None:
+    """Row 51 by the learner itself: what three rows leave in its tables, and how it scores."""
+    actions = (SKIP, *(Action(1.0, 5, e) for e in ExitStrategy))
+    preset = ActionPreset("update", actions)
+    agent = CounterfactualAgent(preset, SizingSettings(prior="none"))
+    for k, (state, earned) in enumerate((
+        (state_index(2, 3, 0, 1), 0.01),
+        (state_index(2, 3, 1, 1), 0.02),
+        (state_index(2, 1, 0, 0), 0.06),
+    )):  # fmt: skip
+        context = sizing_context(preset, state)
+        every = np.array([0.0, earned, earned, earned])
+        agent.learn_one(resolved(k, context, 0, 0.0, rewards=every, overlap=(0, 1, 3)))
+    cell, pair, regime = state_index(2, 3, 0, 1), 2 * 5 + 3, 2
+    sheet.exact(51, "mean of a cell after .01", float(agent.mean[0, cell, 1]), 0.01)
+    sheet.exact(51, "mean of its pair after .01, .02", float(agent.mean[1, pair, 1]), 0.015)
+    sheet.exact(51, "mean of its regime after .06", float(agent.mean[2, regime, 1]), 0.03)
+    sheet.exact(51, "mean square of that", float(agent.msq[2, regime, 1]), 0.0041 / 3.0)
+    for e, expected in enumerate((3.0, 1.5, 0.75)):
+        sheet.exact(
+            51, f"effective rows, overlap {(0, 1, 3)[e]}", float(agent.eff[2, regime, 1 + e]),
+            expected,
+        )  # fmt: skip
+    _play_prior(sheet, preset)
+
+
+def _play_prior(sheet: Sheet, preset: ActionPreset) -> None:
+    """The line of row 53: what an untouched table makes of it, and the residual it learns."""
+    lines = ((float("nan"),) * 3, (float("nan"),) * 3, (4.2, 1.6, 4.0))
+    notional, ev = np.array([0.0, 0.5, 0.5, 0.5]), 0.08 / 75.0
+    context = sizing_context(preset, 150, notional=notional, ev=ev, slopes=lines)
+    agent = CounterfactualAgent(preset, SizingSettings())
+    # f*mu - f^2*m2 - sqrt(m2)*f/sqrt(k2), then r - (f*mu - f^2*m2/2); mu .00206667, m2 .0016.
+    score = float(agent.scores(context)[3])
+    sheet.equal(51, "score of the line alone, f .5", score, "-0.001366667")
+    agent.learn_one(resolved(0, context, 0, 0.0, rewards=np.array([0.0, 0.01, 0.01, 0.01])))
+    left = float(agent.mean[0, 150, 3])
+    sheet.equal(51, "residual of .01 against it", left, "0.009166667")
+    without = float(agent.mean[0, 150, 1])
+    sheet.exact(51, "residual of .01 without a line", without, 0.01)

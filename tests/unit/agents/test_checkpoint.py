@@ -106,6 +106,26 @@ def test_an_unknown_agent_or_setting_is_refused(tmp_path: Path) -> None:
             load_agent(tmp_path / "b.json")
 
 
+@pytest.mark.parametrize("lost", ["preset", "settings", "state", "extra"])
+@pytest.mark.parametrize("kind", MAKERS)
+def test_a_whole_file_of_another_form_is_refused_by_name(
+    kind: str, lost: str, tmp_path: Path
+) -> None:
+    """The checksum holds, the content does not: every part missing, or of another kind."""
+    make, settings = MAKERS[kind]
+    path = tmp_path / "sizing.json"
+    save_agent(path, make(), settings=settings)
+    file = load_artifact(path, schema_name="sizing-agent", max_version=2)
+    rest = {k: v for k, v in file.payload.items() if k != lost}
+    for payload in (rest, {**rest, lost: None}, {**rest, lost: 7}):
+        save_artifact(
+            tmp_path / "b.json", schema_name="sizing-agent", schema_version=2, payload=payload,
+            arrays=file.arrays,
+        )  # fmt: skip
+        with pytest.raises(RefusedArtifact, match=r"b\.json"):
+            load_agent(tmp_path / "b.json")
+
+
 def test_a_missing_setting_is_not_filled_in() -> None:
     stored = json.loads(json.dumps(vars(SETTINGS)))
     assert stored_settings(stored) == SETTINGS

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,9 +200,22 @@ class RoundsWhenSaved(Table):
         return values, {**arrays, "mean": arrays["mean"].astype(np.float32).astype(np.float64)}
 
 
+class LearnsEveryPart(QLearningAgent):
+    """Takes the outcome of an executed action once for each part it comes with."""
+
+    def __init__(self, grid: ActionPreset) -> None:
+        super().__init__(grid, SETTINGS)
+
+    def learn_one(self, resolved: ResolvedDecision) -> None:
+        name = f"{resolved.decision.decision_id}/{resolved.part}"
+        decision = replace(resolved.decision, decision_id=name)
+        super().learn_one(replace(resolved, decision=decision))
+
+
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
+        (LearnsEveryPart, r"learned the outcome of \('check:X:\d+', 0\) again in a later part"),
         (LearnsWhileDeciding, "changed the tables"),
         (CountsInItsState, "changed the state"),
         (Alternates, "differently twice"),

@@ -25,6 +25,14 @@ def test_what_has_faded_wholly_is_neutral_too() -> None:
     assert (faded.n, faded.count, faded.win_rate, faded.mean_r) == (1, 0.0, 0.5, 0.0)
 
 
+def test_an_earlier_time_takes_nothing_back() -> None:
+    tally = DecayedTally().add(1000, -1.0, -5.0, HALF)
+    assert tally.at(400, HALF) is tally
+    assert tally.at(1000, HALF) is tally
+    late = tally.add(400, 2.0, 3.0, HALF)
+    assert (late.at_ns, late.count, late.total_r) == (1000, 2.0, 1.0)
+
+
 ROWS = st.lists(st.tuples(st.integers(0, 5000), st.floats(-9, 9)), min_size=1, max_size=20)
 
 

@@ -47,3 +47,19 @@ def test_ids_survive_a_restart_whatever_their_order() -> None:
 def test_another_shape_is_refused(array: np.ndarray) -> None:
     with pytest.raises(RefusedArtifact, match=r"\(N, 16\), found"):
         LearnedIds().load_array(array)
+
+
+def test_the_first_known_id_is_found() -> None:
+    ids, asked = LearnedIds(), []
+
+    def wanted() -> list[tuple[str, int]]:
+        asked.append(1)
+        return [("a", 0), ("b", 1), ("b", 0), ("c", 0)]
+
+    assert ids.first_known(wanted) is None
+    assert not asked, "an empty set knows the answer without the names"
+    ids.add(("b", 0))
+    assert ids.first_known(wanted) == ("b", 0)
+    later = LearnedIds()
+    later.add_later(lambda: [("c", 0)])
+    assert later.first_known(wanted) == ("c", 0)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 from agents.reinforcement import regret, weights
 from agents.settings import SizingSettings
-from agents.sizing import kelly, q_learning, table_math
+from agents.sizing import counterfactual, kelly, q_learning, table_math
 from agents.sizing.counterfactual import CounterfactualAgent
 from envs.core.errors import FixSettings
 from envs.core.rules import booking, costs, pool, reward, simplex
@@ -98,6 +100,27 @@ def _forgets_the_mask(agent: CounterfactualAgent, context: Any) -> int:
     return agent.preset.n - 1
 
 
+def _table_math_with(old: str, new: str) -> Patch:
+    """The table's compiled loops built from a source in which one rule reads otherwise."""
+    source = Path(table_math.__file__).read_text(encoding="utf-8")
+    assert source.count(old) == 1
+
+    text = source.replace(old, new).replace('"cache": True', '"cache": False')
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "broken_table_math.py"
+            file.write_text(text, encoding="utf-8")
+            spec = spec_from_file_location(file.stem, file)
+            assert spec is not None
+            assert spec.loader is not None
+            broken = module_from_spec(spec)
+            spec.loader.exec_module(broken)
+        monkeypatch.setattr(counterfactual, "compiled", broken.compiled)
+
+    return patch
+
+
 _reweigh, _shaped, _funding = pool.reweigh, reward.shaped_reward, booking.funding_received
 _project, _update, _shrunk = simplex.project4, weights.exponential_update, table_math.shrunk_score
 _WRONG_RATE = 4.0
@@ -125,6 +148,26 @@ MUTATIONS: dict[str, tuple[Patch, str, int]] = {
     ),
     "the table takes the largest action": (
         _set(CounterfactualAgent, "_best", _forgets_the_mask), "merton", 6,
+    ),
+    "the table steps by .15": (
+        _table_math_with("step = step if step > min_step else min_step", "step = 0.15"),
+        "update", 51,
+    ),
+    "the table counts overlapping rows in full": (
+        _table_math_with("effective[a] += u if", "effective[a] += 1.0 if"), "update", 51,
+    ),
+    "the table mixes up its levels": (
+        _table_math_with("r1 if level == 1 else r1 // 5", "r1 if level == 1 else r1 // 4"),
+        "update", 51,
+    ),
+    "the table learns beside its prior": (
+        _table_math_with("reward[a] - prior_on(", "reward[a] + prior_on("), "update", 51,
+    ),
+    "the table forgets the Kelly charge": (
+        _table_math_with("(1.0 / kelly - 1.0) * f[a]", "0.0 * f[a]"), "update", 51,
+    ),
+    "the table rewards uncertainty": (
+        _table_math_with("mu1 - z * sd", "mu1 + z * sd"), "update", 51,
     ),
     "the table learns the sign wrong": (
         _set(reward, "log_growth", lambda net, equity: -net / equity), "merton", 6,

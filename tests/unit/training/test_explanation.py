@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from agents.baselines import fixed_1x
+from agents.outcomes import TradeOutcome
 from agents.protocol import SizingAgent
+from agents.reinforcement.settings import ReinforcementSettings
+from agents.settings import KellySettings
+from agents.sizing.kelly_cap import KellyCap, kelly_seat
+from agents.sizing.math_mode import MathModeAgent
+from envs.core.actions import preset
 from envs.core.errors import FixInput
+from envs.core.hooks import HookChain
+from envs.core.series import prepare
+from envs.core.settings import CoreSettings
 from envs.core.trade import Decision
 from envs.core.types import NS_PER_HOUR
+from envs.market.planted import synthetic_market
+from envs.market.synthetic import SyntheticSettings
 from runtime.bundle import load_bundle
 from runtime.settings import load_settings
 from training import explain
 from training.bundle_evaluation import instant_of, signals_of
-from training.explanation import moment_of
+from training.explanation import Advice, moment_of, play_to
 from training.inputs import iso
 from training.simulate import Period, Simulator
+from training.tape import fifth_edges, make_tape
 
 Candidate = tuple[str, str]
 
@@ -109,6 +123,7 @@ def test_for_people(
     assert "of 76 actions shown" not in every
     assert "1.5x5 aggressive" in every
     assert max(len(line) for line in every.splitlines()) <= 80
+    assert "\N{HORIZONTAL ELLIPSIS}" not in few + every
     monkeypatch.setenv("COLUMNS", "160")
     wide = shown(capsys, bundle, "--at", at, "--symbol", symbol, "--fresh")
     assert "equity 10,000.00" in wide
@@ -178,3 +193,42 @@ def test_times_are_utc_nanoseconds(text: str, hours: int) -> None:
 def test_times_that_are_none(text: str) -> None:
     with pytest.raises(FixInput, match="--at"):
         moment_of(text)
+
+
+@pytest.mark.parametrize("mode", ["math_ai", "agent"])
+def test_kelly_finds_its_way_back_over_paper_as_in_a_run(mode: str) -> None:
+    """Without an edge the account waits; the signals it does not trade go on being counted."""
+    made = synthetic_market(SyntheticSettings(n_bars=2_500, seed=9))
+    core, rules, grid = CoreSettings(), KellySettings(min_trades=5), preset("full")
+    data = prepare(made.market, core)
+    edges = fifth_edges(1_600, data.market.n_bars - 1)
+    tape = make_tape(data, made.votes, core, ReinforcementSettings(), edges, made.pool_line, "aa")
+
+    def advice() -> Advice:
+        kelly = KellyCap(grid, rules, core.plan)
+        for k in range(5):
+            kelly.learn_one(TradeOutcome(f"before:{k}", "BTCUSDT", k, k + 1, -1.0, regime=0))
+        agent: Any = fixed_1x(grid)
+        if mode == "math_ai":
+            instruments = {i.symbol: i for i in data.market.instruments}
+            agent = MathModeAgent(agent, core, instruments, kelly)
+        return Advice(agent, HookChain((kelly_seat(kelly),), core.signal.min_confidence), kelly)
+
+    own, first = advice(), 1_519
+    assert own.kelly.on_paper
+    settings = replace(load_settings(), core=core)
+    rows = np.flatnonzero(tape.signals.candidate[:, 0])
+    before, after = (int(rows[rows > first + n][0]) for n in (2, 1_500))
+    waiting = play_to(data, tape.signals, settings, advice(), first, before, 0)
+    assert waiting.executed == 0.0
+    found = play_to(data, tape.signals, settings, own, first, after, 0)
+    assert not own.kelly.on_paper
+    assert found.equity != core.start_equity_quote
+    if mode == "math_ai":
+        period = Period(
+            data, tape.signals, made.votes, tape.candidates, core, grid, first, after
+        )  # fmt: skip
+        run = advice()
+        Simulator(period, run.chain).run(run.agent, learn=run.agent)
+        assert run.kelly.n_trades >= own.kelly.n_trades > 0
+        assert not run.kelly.on_paper

@@ -134,6 +134,17 @@ def test_q_learning_gets_there_given_enough() -> None:
     assert q.regret < 0.05
 
 
+def test_the_best_of_the_settings_counts_not_their_mean() -> None:
+    """Settings that never learn keep the good ones from nothing."""
+    good, hopeless = SizingSettings(step="visit", epsilon=0.4), SizingSettings(alpha=1e-9)
+    marks = checkpoints(1_000, 2_000_000, 1.3)
+    alone = needed_by_q([SizingGame(0, (4,), 1)], [good], marks)
+    among = needed_by_q([SizingGame(0, (4,), 1)], [hopeless] * 5 + [good], marks)
+    assert alone.decisions is not None
+    assert among.settings == good
+    assert among.decisions == alone.decisions
+
+
 def test_the_seed_decides_everything() -> None:
     marks = checkpoints(2_000, 4_000, 2.0)
     first, again = (needed_by_table(GAMES[:2], default, marks, seed=5, bar=0.0) for _ in range(2))

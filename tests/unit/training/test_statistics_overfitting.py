@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from math import log
+
 import numpy as np
 import pytest
 
@@ -22,6 +25,23 @@ def test_gains_that_turn_round_are_overfitted() -> None:
         returns[:, k] -= 0.1
         returns[100 * k : 100 * (k + 1), k] += 0.8
     assert overfitting_probability(returns) > 0.9
+
+
+@pytest.mark.parametrize("strategies", [2, 3, 4, 5, 9])
+def test_it_is_the_share_of_splits_whose_best_ranks_in_the_lower_half(strategies: int) -> None:
+    """Written once more, split by split: the logit of the best one's rank is at most 0."""
+    for seed in range(5):
+        returns = np.random.default_rng(seed).standard_normal((48, strategies))
+        below = 0
+        for chosen in combinations(range(6), 3):
+            rows = np.repeat(np.isin(np.arange(6), chosen), 8)
+            inside, outside = (
+                part.mean(axis=0) / part.std(axis=0) for part in (returns[rows], returns[~rows])
+            )
+            rank = 1 + sorted(outside).index(outside[inside.argmax()])
+            share = rank / (strategies + 1)
+            below += log(share / (1.0 - share)) <= 1e-12
+        assert overfitting_probability(returns, 6) == below / 20
 
 
 def test_a_trailing_rest_is_left_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, sqrt
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def test_probability_counts_how_often_a_ratio_is_exceeded() -> None:
     ratio = draws.mean(axis=1) / draws.std(axis=1)
     said = np.array([probabilistic_sharpe(float(r), true, 400) for r in ratio])
     assert (said < 0.05).mean() == pytest.approx(0.05, abs=0.015)
+
+
+def test_few_observations_count_one_less_than_they_are() -> None:
+    normal = NormalDist()
+    error = sqrt(1.0 + 0.5 * 0.25)
+    assert probabilistic_sharpe(0.5, 0.0, 2) == pytest.approx(normal.cdf(0.5 / error))
+    assert probabilistic_sharpe(0.5, 0.2, 5) == pytest.approx(normal.cdf(0.3 * 2.0 / error))
 
 
 def test_track_record_is_the_length_at_which_the_probability_is_reached() -> None:

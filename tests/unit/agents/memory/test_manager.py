@@ -221,6 +221,26 @@ def test_the_blacklist_takes_a_symbol_through_probation() -> None:
     assert not memory.on_paper("BAD", 45 * HOUR + 14 * DAY)
 
 
+def test_time_alone_wipes_the_record_that_led_to_probation() -> None:
+    memory, now = fed([-0.1] * 15, symbol="BAD")
+    assert memory.on_paper("BAD", now)
+    back = 15 + 14 * 24
+    memory.learn_one(trade(back, -0.1, symbol="BAD"))
+    assert not memory.on_paper("BAD", (back + 1) * HOUR)
+
+
+def test_paper_trades_stay_in_order_over_a_restart() -> None:
+    memory, _ = fed([-0.1] * 15, symbol="BAD")
+    memory.learn_one(trade(40, 1.0, symbol="BAD", paper=True))
+    restarted = MemoryStateManager()
+    restarted.load_state_dict(memory.state_dict())
+    for learner in (memory, restarted):
+        before = learner.digest()
+        with pytest.raises(FixInput, match="learned in order of time"):
+            learner.learn_one(trade(30, 1.0, symbol="BAD", paper=True))
+        assert learner.digest() == before
+
+
 def test_a_pattern_speaks_from_its_fifth_trade_on() -> None:
     memory = MemoryStateManager()
     for k in range(5):

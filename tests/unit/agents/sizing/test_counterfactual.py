@@ -266,6 +266,46 @@ def test_exploration_is_uniform_with_epsilon() -> None:
     assert np.mean([d != 0 for d in draws]) == pytest.approx(0.1 * 75 / 76, abs=0.015)
 
 
+@pytest.mark.parametrize("overlap", [(-1, 0, 0), (np.nan, 0, 0), (0, 0)])
+def test_overlaps_that_are_no_counts_are_refused(overlap: tuple[float, ...]) -> None:
+    agent = CounterfactualAgent(FULL, PLAIN)
+    before = agent.digest()
+    row = resolved(0, np.full(76, 0.01), context(), overlap)  # type: ignore[arg-type]
+    with pytest.raises(FixInput, match=r"a:X:0.*overlap: expected 3 numbers of rows, found \["):
+        agent.learn_one(row)
+    assert agent.digest() == before
+
+
+def test_a_reward_whose_square_is_infinite_is_refused() -> None:
+    agent = CounterfactualAgent(FULL, PLAIN)
+    agent.learn_one(resolved(0, np.full(76, 0.01), context()))
+    before = agent.digest()
+    with pytest.raises(FixInput, match=r"is 1e\+200.*beyond 1e\+150, not learned"):
+        agent.learn_one(resolved(1, np.full(76, 1e200), context()))
+    assert agent.digest() == before
+    agent.learn_one(resolved(1, np.full(76, 1e150), context()))
+    assert np.isfinite(agent.msq).all()
+
+
+def test_what_is_not_a_number_is_not_chosen() -> None:
+    agent, rng = CounterfactualAgent(FULL, SizingSettings()), np.random.default_rng(0)
+    notional = context().notional_frac.copy()
+    clear = context(slopes=LINES, ev=0.004)
+    best = agent.decide(clear, None).index
+    notional[best] = np.nan
+    assert best != 0
+    # One action spoilt: the others go on. All of them: no trade.
+    assert agent.decide(replace(clear, notional_frac=notional), None).index not in (0, best)
+    for spoilt in (replace(clear, ev=np.nan), replace(clear, atr_frac=np.nan)):
+        assert agent.decide(spoilt, None).index == 0
+        assert agent.decide(spoilt, rng).propensities[0] > 0.9
+    overview = preset("overview")
+    seen = next(sample_rows(overview, 1, 0)).decision.context
+    table = CounterfactualAgent(overview, SizingSettings())
+    first = int(np.flatnonzero(seen.mask)[0])
+    assert table.decide(replace(seen, ev=np.nan), None).index == first
+
+
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_an_infinite_reward_is_refused_and_not_learned(value: float) -> None:
     agent = CounterfactualAgent(FULL, PLAIN)
@@ -288,6 +328,10 @@ def test_arrays_of_another_preset_and_unknown_states_are_refused() -> None:
         agent.decide(classic.decision.context, None)
     with pytest.raises(FixInput, match=r"0\.\.299, found 300"):
         agent.decide(context(300), None)
+    with pytest.raises(FixInput, match=r"mask: .* 76 actions, the arrays have shape \(25,\)"):
+        agent.learn_one(resolved(0, np.full(76, 0.01), context(mask=np.ones(25, dtype=np.bool_))))
+    with pytest.raises(FixInput, match=r"slopes: expected shape \(3, 3\), found \(2, 3\)"):
+        agent.decide(context(slopes=np.ones((2, 3))), None)
     with pytest.raises(FixInput, match="at least 1, found 0"):
         CounterfactualAgent(FULL, PLAIN, 0)
 
@@ -307,6 +351,25 @@ def test_a_state_of_another_kind_or_shape_is_refused() -> None:
         agent.load_state_dict((fewer, {k: v for k, v in own.items() if k != "learned"}))
     with pytest.raises(RefusedArtifact, match="preset full, found 'classic'"):
         agent.load_state_dict(({**own_values, "preset": "classic"}, own))
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "found"),
+    [
+        ("planned_passes", "x", "planned_passes: expected a whole number from 1 on, found 'x'"),
+        ("planned_passes", 0, "from 1 on, found 0"),
+        ("last_update_ns", 1.5, "last_update_ns: expected a whole number from 0 on, found 1.5"),
+    ],
+)
+def test_a_refused_state_changes_nothing(name: str, bad: object, found: str) -> None:
+    agent = CounterfactualAgent(FULL, PLAIN)
+    before = agent.digest()
+    values, arrays = agent.state_dict()
+    with pytest.raises(RefusedArtifact, match=found):
+        agent.load_state_dict(({**values, name: bad}, {**arrays, "mean": arrays["mean"] + 1.0}))
+    with pytest.raises(RefusedArtifact, match="table mean holds a value that is not finite"):
+        agent.load_state_dict((values, {**arrays, "mean": arrays["mean"] + np.nan}))
+    assert agent.digest() == before
 
 
 def test_digest_and_coverage_follow_what_was_learned() -> None:

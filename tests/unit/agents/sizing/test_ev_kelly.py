@@ -83,3 +83,26 @@ def test_the_mask_is_kept() -> None:
     mask[best] = False
     assert agent.decide(seen, None).index not in (0, best)
     assert half_kelly_point(-0.1, 0.1, 0.5) == half_kelly_point(0.1, 0.0, 0.5) == 0.0
+
+
+def test_what_is_not_a_number_is_a_skip() -> None:
+    agent = EvKelly(FULL, SizingSettings())
+    seen = context((4.2, 0.1, 4.0), (4.2, 0.1, 4.0), (4.2, 0.1, 4.0))
+    assert agent.decide(seen, None).index != 0
+    for name in ("ev", "round_trip", "atr_frac"):
+        assert agent.decide(replace(seen, **{name: np.nan}), None).index == 0
+
+
+def test_ties_go_to_the_smaller_notional_at_risk() -> None:
+    """Equal scores at equal notional: the nearer stop, not the nearer place in the grid."""
+    agent = EvKelly(FULL, SizingSettings())
+    far = FULL.index_of(0.5, 2, ExitStrategy.AGGRESSIVE)
+    near = FULL.index_of(1.0, 1, ExitStrategy.CONSERVATIVE)
+    assert far < near
+    line = (4.2, 0.1, 2.0)
+    mask = np.zeros(76, dtype=np.bool_)
+    mask[[0, far, near]] = True
+    seen = context(line, line, line, ev=0.01, mask=mask)
+    scores = agent.scores(seen)
+    assert scores[far] == scores[near] > 0.0
+    assert agent.decide(seen, None).index == near

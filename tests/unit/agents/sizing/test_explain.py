@@ -41,13 +41,16 @@ def agents() -> dict[str, SizingAgent]:
         "no prior": taught(CounterfactualAgent(FULL, replace(SETTINGS, prior="none"))),
         "untaught": CounterfactualAgent(FULL, replace(SETTINGS, prior="none")),
         "few rows": taught(CounterfactualAgent(FULL, SETTINGS), 25),
+        "scattered rows": taught(CounterfactualAgent(FULL, SETTINGS), 70),
         "classic": taught(QLearningAgent(FULL, SETTINGS)),
         "double": taught(QLearningAgent(FULL, replace(SETTINGS, algorithm="double"))),
         "ev_kelly": EvKelly(FULL, replace(SETTINGS, kelly_fraction=0.3)),
     }
 
 
-NAMES = ["table", "no prior", "untaught", "few rows", "classic", "double", "ev_kelly"]
+NAMES = [
+    "table", "no prior", "untaught", "few rows", "scattered rows", "classic", "double", "ev_kelly",
+]  # fmt: skip
 
 
 def compared(agent: SizingAgent, view: DecisionView) -> np.ndarray:
@@ -83,7 +86,7 @@ def test_chosen_and_scores_are_the_agents_own(
     assert name == "untaught" or len(chosen) > 1
 
 
-@pytest.mark.parametrize("name", ["table", "no prior", "few rows", "ev_kelly"])
+@pytest.mark.parametrize("name", ["table", "no prior", "few rows", "scattered rows", "ev_kelly"])
 def test_the_parts_add_up_to_the_score(
     name: str, agents: dict[str, SizingAgent], views: list[DecisionView],
     symbol_rules: list[SymbolRules],
@@ -256,6 +259,18 @@ def test_the_best_hold_the_chosen_and_skip(
     assert {0, found.would_choose} <= {r.index for r in best}
     scores = [r.value.score for r in best[:5]]
     assert scores == sorted(scores, key=lambda x: -(x or 0.0))
+
+
+def test_the_best_leave_out_what_may_not_be_taken(
+    agents: dict[str, SizingAgent], views: list[DecisionView], symbol_rules: list[SymbolRules]
+) -> None:
+    found = explained(views[3], agents["table"], symbol_rules)
+    odd = tuple(
+        replace(r, mask_reason="STOP_INSIDE_COST") if r.index % 2 else r for r in found.rungs
+    )
+    best = replace(found, rungs=odd).best(20)
+    assert sum(not r.masked for r in best) >= 20
+    assert all(r.chosen for r in best if r.masked)
 
 
 def test_another_preset_is_refused(

@@ -83,6 +83,17 @@ def test_the_largest_kelly_binds() -> None:
     assert kelly_used([0.0] * 30, DEFAULTS) == 0.0
 
 
+def test_without_a_loss_the_odds_are_endless_and_the_chance_stays_shrunk() -> None:
+    """The limit b -> inf: p0 = 0, f = p, fraction and constraint as ever."""
+    careful = KellySettings(fraction=0.25, largest=1.0)
+    for losses, wins in (([], 30), ([0.0] * 10, 20)):
+        limit = kelly_used([1.0] * wins + [-1e-9] * len(losses), careful)
+        found = kelly_used([1.0] * wins + losses, careful)
+        assert found == pytest.approx(0.25 * wins / 50, rel=1e-12)
+        assert found == pytest.approx(limit, rel=1e-6)
+    assert kelly_used([1.0], KellySettings(min_trades=1)) == pytest.approx(0.5 / 21)
+
+
 def test_growth_of_ruinous_bets() -> None:
     assert kelly_growth(0.6, 1.0, 1.0) == -math.inf
     assert kelly_growth(0.6, 1.0, -1.0) == -math.inf

@@ -4,7 +4,7 @@ import pytest
 
 from agents.settings import KellySettings
 from agents.sizing.kelly_tally import NEGATIVE_EDGE, KellyTally
-from envs.core.errors import RefusedArtifact
+from envs.core.errors import FixInput, RefusedArtifact
 
 
 def tally(real: list[float], **options: object) -> KellyTally:
@@ -27,6 +27,32 @@ def test_a_good_record_stays_at_the_planned_risk() -> None:
     allowed = tally(record(20, 12)).allowance(0.02)
     assert allowed.risk_frac == 0.02
     assert allowed.kelly == pytest.approx(0.10)
+
+
+def test_a_second_way_back_counts_its_own_paper_trades() -> None:
+    lost = tally([-1.0] * 5, min_trades=5)
+    for k in range(20):
+        lost.record_paper((f"paper:{k}", 1), 1.0)
+    assert lost.on_trial
+    for k in range(10):
+        lost.record_real((f"trial:{k}", 0), -1.0)
+    assert lost.on_paper
+    # The wins that led back the first time say nothing of what follows.
+    for k in range(20, 39):
+        lost.record_paper((f"paper:{k}", 1), 1.0)
+        assert lost.on_paper
+    lost.record_paper(("paper:39", 1), 1.0)
+    assert lost.on_trial
+
+
+@pytest.mark.parametrize("net_r", [float("nan"), float("-inf"), 2e6])
+def test_a_result_that_is_no_result_is_refused(net_r: float) -> None:
+    lost = tally([-1.0] * 5, min_trades=5)
+    before = lost.state_dict()
+    for record_one in (lost.record_real, lost.record_paper):
+        with pytest.raises(FixInput, match=r"net R is .*: not finite or beyond 1e"):
+            record_one(("x", 0), net_r)
+    assert str(lost.state_dict()) == str(before)
 
 
 def test_a_small_kelly_binds() -> None:

@@ -96,8 +96,9 @@ def test_the_free_margin_binds() -> None:
 
 
 def test_a_stop_inside_the_cost_is_no_trade() -> None:
-    assert plan(0.0023).reason == "STOP_INSIDE_COST"
-    assert plan(0.0025).reason == ""
+    # Both ways cost .0012: three times that is the stop of an ATR of .0024.
+    assert plan(0.0024 - 1e-9).reason == "STOP_INSIDE_COST"
+    assert plan(0.0024 + 1e-9).reason == ""
 
 
 def test_below_the_filters_is_no_trade_and_never_rounded_up() -> None:

@@ -57,6 +57,15 @@ def test_visit_steps_count_the_cell() -> None:
     assert agent.q[10, 7] == pytest.approx(0.5 + 0.586417 * 0.5, rel=1e-6)
 
 
+def test_the_mean_square_of_errors_starts_at_the_first_one() -> None:
+    agent = QLearningAgent(GRID, DEFAULTS)
+    agent.learn_one(unit(0, 7, 0.4, end()))
+    assert agent.square[10, 7] == pytest.approx(0.16)
+    agent.learn_one(unit(1, 7, 0.06, end()))
+    # Q is .06 by now: no error, and half of the first square is left.
+    assert agent.square[10, 7] == pytest.approx(0.08)
+
+
 def test_a_truncated_end_bootstraps_and_a_terminal_one_does_not() -> None:
     mask = ALL.copy()
     mask[3] = False
@@ -170,6 +179,53 @@ def test_masked_actions_and_other_presets_are_refused() -> None:
         agent.learn_one(next(sample_rows(preset("full"), 1, 0)))
     with pytest.raises(FixInput, match=r"0\.\.299, found -1"):
         agent.decide(context(-1), None)
+
+
+@pytest.mark.parametrize("algorithm", ["q", "double", "expected_sarsa"])
+@pytest.mark.parametrize(
+    ("following", "found"),
+    [
+        (NextState(300, ALL, False), r"0\.\.299, found 300"),
+        (NextState(-1, ALL, False), r"0\.\.299, found -1"),
+        (NextState(3, ALL[:5], False), r"25 actions, the arrays have shape \(5,\)"),
+    ],
+)
+def test_a_next_state_that_does_not_exist_is_refused(
+    algorithm: str, following: NextState, found: str
+) -> None:
+    agent = QLearningAgent(GRID, SizingSettings(algorithm=algorithm))
+    before = agent.state_dict()
+    with pytest.raises(FixInput, match=found):
+        agent.learn_one(unit(0, 7, 0.5, following))
+    after = agent.state_dict()
+    assert after[0] == before[0]
+    assert all(np.array_equal(after[1][name], array) for name, array in before[1].items())
+
+
+def test_a_later_part_does_not_repeat_the_executed_action() -> None:
+    agent = QLearningAgent(GRID, DEFAULTS)
+    agent.learn_one(unit(0, 7, 0.018, end()))
+    agent.learn_one(replace(unit(0, 7, 0.018, end()), part=1))
+    assert agent.visits.sum() == 1.0
+    # The outcome may as well come with the second part: the first taught nothing.
+    late = QLearningAgent(GRID, DEFAULTS)
+    late.learn_one(replace(unit(0, 7, 0.0), outcome=None))
+    late.learn_one(replace(unit(0, 7, 0.018, end()), part=1))
+    assert late.q[10, 7] == pytest.approx(0.0027, rel=1e-12)
+
+
+def test_a_refused_state_changes_nothing() -> None:
+    agent = QLearningAgent(GRID, DEFAULTS)
+    values, arrays = agent.state_dict()
+    before = agent.digest()
+    taught = {**arrays, "q": arrays["q"] + 1.0}
+    for name, bad in (("last_update_ns", "x"), ("last_update_ns", -1), ("rng", {})):
+        with pytest.raises(RefusedArtifact, match=r"last_update_ns: expected|generator"):
+            agent.load_state_dict(({**values, name: bad}, taught))
+    spoilt = {**arrays, "square": arrays["square"] + np.nan}
+    with pytest.raises(RefusedArtifact, match="table square holds a value that is not finite"):
+        agent.load_state_dict((values, spoilt))
+    assert agent.digest() == before
 
 
 def test_a_damaged_generator_state_is_refused() -> None:
