@@ -30,7 +30,10 @@ def available() -> dict[str, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; exit code 2 for wrong usage or input, 0 when asked to stop."""
     given = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="python -m runtime", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m runtime",
+        description="The programs of the runtime; COMMAND --help explains each.",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     chosen = given[0] if given and given[0] in COMMANDS else None
     runners = {}

@@ -120,6 +120,11 @@ def _move_price(x: c.MovePrice, engine: Engine, modes: AccountModes, now_ns: int
     engine.walk(x.symbol, Piece(True, price, price, mark, mark, slip, now_ns))
 
 
+def _refuse_children(x: c.RefuseChildren, engine: Engine, modes: AccountModes, now_ns: int) -> Any:
+    engine.state.listing(x.symbol)
+    engine.state.refused_children[x.symbol] = x.count
+
+
 _RULES: dict[type[Any], Callable[[Any, Engine, AccountModes, int], Any]] = {
     c.Place: _place,
     c.Cancel: _cancel,
@@ -136,4 +141,5 @@ _RULES: dict[type[Any], Callable[[Any, Engine, AccountModes, int], Any]] = {
     c.Liquidate: _liquidate,
     c.CloseExternally: _close_externally,
     c.MovePrice: _move_price,
+    c.RefuseChildren: _refuse_children,
 }

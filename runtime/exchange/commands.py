@@ -127,10 +127,18 @@ class MovePrice:
     price_ticks: int
 
 
+@dataclass(frozen=True)
+class RefuseChildren:
+    """Let the next children of triggered conditional orders expire unfilled (a fault)."""
+
+    symbol: str
+    count: int
+
+
 Command = (
     Place | Cancel | CancelAllOrders | Amend | PlaceAlgo | CancelAlgo
     | CancelAllAlgos | SetLeverage | SetMarginType | SetPositionMode | Countdown
-    | FireCountdown | Liquidate | CloseExternally | MovePrice
+    | FireCountdown | Liquidate | CloseExternally | MovePrice | RefuseChildren
 )  # fmt: skip
 _KINDS: dict[str, type[Any]] = {c.__name__: c for c in get_args(Command)}
 _HINTS: dict[type[Any], dict[str, Any]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -14,8 +15,18 @@ from runtime.exchange.faults import Faults
 
 MOST_WAITING = 10_000
 MOST_WAITING_BYTES = 8 << 20
+MOST_BYTES_OF_ALL = 64 << 20
+FAIR_BYTES = 64 << 10
+"""What every client may have waiting even while others use up what all may have together."""
 _HELD_S = 1.0
 K = FaultKind
+
+
+@dataclass
+class Backlog:
+    """Bytes that wait for all clients together."""
+
+    bytes: int = 0
 
 
 class Connection:
@@ -34,8 +45,7 @@ class Connection:
 
     def __init__(
         self, socket: web.WebSocketResponse, request: web.Request, faults: Faults, *,
-        category: str = "", combined: bool = False, key: str = "",
-        most_waiting: int = MOST_WAITING,
+        backlog: Backlog, category: str = "", combined: bool = False, key: str = "",
     ) -> None:  # fmt: skip
         self.socket, self.category, self.combined, self.key = socket, category, combined, key
         self.label = "user" if key else "market"
@@ -45,7 +55,7 @@ class Connection:
         self.cut_off = False
         self.closing: asyncio.Task[None] | None = None
         self._request, self._faults = request, faults
-        self._most = most_waiting
+        self._backlog = backlog
         self._waiting: deque[str] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
@@ -69,12 +79,12 @@ class Connection:
         """Queue a text as it is; a full queue cuts the client off."""
         if self.is_dead or self.cut_off:
             return
-        if len(self._waiting) >= self._most or self._bytes >= MOST_WAITING_BYTES:
+        if self._is_full():
             self.cut_off = True
             self.abort()
             return
         self._waiting.append(text)
-        self._bytes += len(text)
+        self._count(len(text))
         self._wake.set()
 
     async def write(self) -> None:
@@ -83,7 +93,7 @@ class Connection:
             while not self.socket.closed:
                 while self._waiting:
                     text = self._waiting.popleft()
-                    self._bytes -= len(text)
+                    self._count(-len(text))
                     await self.socket.send_str(text)
                     self.sent += 1
                 self._wake.clear()
@@ -91,16 +101,29 @@ class Connection:
 
     def abort(self) -> None:
         """Cut the connection without a closing frame: the client sees 1006."""
-        self._waiting.clear()
-        self._bytes = 0
+        self.forget()
         if self._request.transport is not None:
             self._request.transport.abort()
+
+    def forget(self) -> None:
+        """Drop what is queued."""
+        self._waiting.clear()
+        self._count(-self._bytes)
 
     def close(self, code: int, reason: str) -> asyncio.Task[None]:
         """Close with a frame; the task ends with the client's answer or after a while."""
         if self.closing is None:
             self.closing = asyncio.create_task(self._close(code, reason))
         return self.closing
+
+    def _is_full(self) -> bool:
+        if len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_WAITING_BYTES:
+            return True
+        return self._backlog.bytes >= MOST_BYTES_OF_ALL and self._bytes >= FAIR_BYTES
+
+    def _count(self, change: int) -> None:
+        self._bytes += change
+        self._backlog.bytes += change
 
     async def _close(self, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionError):

@@ -66,6 +66,7 @@ class Control:
                     "clients": len(self._streams.clients),
                     "cut_off": self._streams.cut_off,
                     "waiting": sum(c.waiting for c in self._streams.clients),
+                    "waiting_bytes": self._streams.backlog.bytes,
                 },
                 "faults": {"armed": len(self._faults.listed()), "fired": self._faults.fired},
             }

@@ -9,6 +9,7 @@ from runtime.exchange.commands import (
     CloseExternally,
     Liquidate,
     MovePrice,
+    RefuseChildren,
     SetLeverage,
     SetMarginType,
     SetPositionMode,
@@ -96,6 +97,9 @@ class FaultActs:
         if fault.kind is K.PRICE_GAP:
             last = self._session.state.quotes[symbol].last_ticks
             return await self.move_price(symbol, round(last * (1.0 + fault.value)))
+        if fault.kind is K.REFUSE_CHILD:
+            await submit(RefuseChildren(symbol, fault.count or 1))
+            return {"symbol": symbol, "count": fault.count or 1}
         if fault.kind is K.SET_LEVERAGE:
             await submit(SetLeverage(symbol, int(fault.value)))
             return {"symbol": symbol, "leverage": int(fault.value)}

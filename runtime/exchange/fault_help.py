@@ -48,6 +48,8 @@ FAULT_HELP: Mapping[FaultKind, str] = {
     K.LIQUIDATE: "at once: the position of `symbol` is liquidated at its own level",
     K.CLOSE_EXTERNALLY: "at once: the position of `symbol` is closed by an order of nobody's",
     K.PRICE_GAP: "at once: the price of `symbol` jumps by the fraction `value` for one step",
+    K.REFUSE_CHILD: "from now on: the next `count` children of triggered conditional orders of "
+    "`symbol` expire unfilled; the position stays",
     K.SET_LEVERAGE: "at once: the leverage of `symbol` is `value`",
     K.SET_MARGIN_TYPE: "at once: `symbol` is crossed, or isolated with `options.isolated`",
     K.SET_POSITION_MODE: "at once: hedge mode on (`value` 1) or off (0)",

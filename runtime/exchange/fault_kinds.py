@@ -48,6 +48,7 @@ class FaultKind(StrEnum):
     LIQUIDATE = "liquidate"
     CLOSE_EXTERNALLY = "close_externally"
     PRICE_GAP = "price_gap"
+    REFUSE_CHILD = "refuse_child"
     SET_LEVERAGE = "set_leverage"
     SET_MARGIN_TYPE = "set_margin_type"
     SET_POSITION_MODE = "set_position_mode"
@@ -61,7 +62,7 @@ DATA_FAULTS = KLINE_FAULTS | {K.CROSSED_BOOK}
 ACTS = frozenset(
     {
         K.CLOSE_SOCKET, K.HALF_OPEN, K.EXPIRE_LISTEN_KEY, K.LIQUIDATE, K.CLOSE_EXTERNALLY,
-        K.PRICE_GAP, K.SET_LEVERAGE, K.SET_MARGIN_TYPE, K.SET_POSITION_MODE,
+        K.PRICE_GAP, K.REFUSE_CHILD, K.SET_LEVERAGE, K.SET_MARGIN_TYPE, K.SET_POSITION_MODE,
     }
 )  # fmt: skip
 """They happen when asked for, once."""
@@ -70,8 +71,8 @@ LASTING = frozenset({K.SKEW, K.VANISH_ALGO, K.DELIST, K.FILTERS, K.BANNED, *DATA
 REQUEST_FAULTS = frozenset(FaultKind) - MESSAGE_FAULTS - ACTS
 _NEED_SYMBOL = frozenset(
     {
-        K.DELIST, K.FILTERS, K.LIQUIDATE, K.CLOSE_EXTERNALLY, K.PRICE_GAP, K.SET_LEVERAGE,
-        K.SET_MARGIN_TYPE,
+        K.DELIST, K.FILTERS, K.LIQUIDATE, K.CLOSE_EXTERNALLY, K.PRICE_GAP, K.REFUSE_CHILD,
+        K.SET_LEVERAGE, K.SET_MARGIN_TYPE,
     }
 )  # fmt: skip
 _NEED_SECONDS = frozenset({K.DELAY_BEFORE, K.DELAY_AFTER, K.DELAY_MESSAGE})

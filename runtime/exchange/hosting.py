@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 from dataclasses import dataclass
 from types import TracebackType
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from envs.core.errors import FixInput
 from runtime.exchange.control import Control
@@ -19,6 +21,17 @@ from runtime.exchange.server import create_app
 from runtime.exchange.session import ExchangeSession
 from runtime.exchange.settings import ExchangeSettings
 from runtime.exchange.streams import Streams
+
+_LOG = logging.getLogger("runtime.exchange.http")
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line tells of a defect here, not of a client that hangs up or talks no HTTP."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (HttpProcessingError, ConnectionError))
+
+
+_LOG.addFilter(_is_ours)
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ class HostedExchange:
         await self.session.close()
 
     async def _listen(self, app: web.Application, port: int, option: str) -> int:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, logger=_LOG, shutdown_timeout=1.0)
         await runner.setup()
         self._runners.append(runner)
         site = web.TCPSite(runner, self.host, port)

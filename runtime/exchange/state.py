@@ -60,6 +60,7 @@ class VenueState:
         self.orders: dict[int, Order] = {}
         self.algos: dict[int, AlgoOrder] = {}
         self.events: list[VenueEvent] = []
+        self.refused_children: dict[str, int] = {}
         self._open: dict[str, dict[int, Order]] = {name: {} for name in listings}
         self._waiting: dict[str, dict[int, AlgoOrder]] = {name: {} for name in listings}
         self._kept = kept

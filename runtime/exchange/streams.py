@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from runtime.exchange.connections import Connection
+from runtime.exchange.connections import Backlog, Connection
 from runtime.exchange.events import VenueEvent
 from runtime.exchange.faults import Faults
 from runtime.exchange.listen_keys import ListenKeys
@@ -42,6 +42,7 @@ class Streams:
         self.markets = MarketStreams(session, faults)
         self.clients: set[Connection] = set()
         self.cut_off = 0
+        self.backlog = Backlog()
         self._session, self._keys, self._faults = session, keys, faults
         self._called: set[str] = set()
         self._ends = [session.listen(self._on_events), session.on_market(self._on_move)]
@@ -109,8 +110,9 @@ class Streams:
         if not socket.can_prepare(request).ok:
             return _refused(400, -1000, "A WebSocket upgrade is expected here.")
         client = Connection(
-            socket, request, self._faults, category=category, combined=combined, key=key
-        )
+            socket, request, self._faults, backlog=self.backlog, category=category,
+            combined=combined, key=key,
+        )  # fmt: skip
         try:
             if names:
                 subscribe(names, client, self.markets)
@@ -131,6 +133,7 @@ class Streams:
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
+            client.forget()
             self.clients.discard(client)
             self.markets.drop(client)
             self.cut_off += client.cut_off

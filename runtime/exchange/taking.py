@@ -57,7 +57,8 @@ def take(state: VenueState, liquidity: Liquidity, order: Order, now_ns: int) -> 
 def trigger(state: VenueState, liquidity: Liquidity, algo: AlgoOrder, now_ns: int) -> None:
     """Send the child of a conditional order whose trigger was met at the present price.
 
-    A trigger is not a fill: a reduce-only child without a position to reduce is rejected.
+    A trigger is not a fill: a reduce-only child without a position to reduce is rejected, and a
+    fault may let children of a symbol expire.
     """
     qty = algo.qty_steps
     if algo.reduce_only or algo.close_position:
@@ -79,7 +80,12 @@ def trigger(state: VenueState, liquidity: Liquidity, algo: AlgoOrder, now_ns: in
     algo = replace(algo, status=AlgoStatus.TRIGGERED, child_id=child.order_id, updated_ns=now_ns)
     state.put_algo(algo, now_ns)
     child = state.put(child, "NEW", now_ns)
-    _send_child(state, liquidity, child, now_ns)
+    refused = state.refused_children.get(algo.symbol, 0)
+    if refused:
+        state.refused_children[algo.symbol] = refused - 1
+        expire(state, child, now_ns)
+    else:
+        _send_child(state, liquidity, child, now_ns)
     state.put_algo(replace(algo, status=AlgoStatus.FINISHED, updated_ns=now_ns), now_ns)
 
 

@@ -45,11 +45,12 @@ def test_options_are_read() -> None:
         "--data", "synthetic", "--symbols", "ETHUSDT,BTCUSDT", "--speed", "lockstep", "--start",
         "2021-02-03", "--port", "0", "--control-port", "9", "--state", "x", "--seed", "5",
         "--api-key", "k", "--api-secret", "s", "--start-quote", "77", "--tick-s", "2",
-        "--timeframe", "4h", "--set", "COST_TAKER_FEE=0.001",
+        "--timeframe", "4h", "--limits", "none", "--set", "COST_TAKER_FEE=0.001",
     )  # fmt: skip
     assert (found.symbols, found.speed, found.seed) == (("ETHUSDT", "BTCUSDT"), LOCKSTEP, 5)
     assert found.start == datetime(2021, 2, 3, tzinfo=UTC)
     assert (found.port, found.control_port, found.state) == (0, 9, Path("x"))
+    assert found.limits == "none"
     assert (found.api_key, found.api_secret, found.start_quote) == ("k", "s", 77.0)
     assert (found.timeframe, found.tick_s, found.core.costs.taker_fee) == ("4h", 2.0, 0.001)
     assert "'s'" not in repr(found)

@@ -44,6 +44,11 @@ def test_the_script_trades(root: Path) -> None:
     run(work())
 
 
+def test_the_readme_shows_the_same_script(root: Path) -> None:
+    script = script_of((root / "docs" / "exchange.md").read_text(encoding="utf-8"))
+    assert script in (root / "README.md").read_text(encoding="utf-8")
+
+
 def test_every_kind_and_the_example_are_documented(root: Path) -> None:
     text = (root / "docs" / "exchange.md").read_text(encoding="utf-8")
     assert [k.value for k in FaultKind if f"`{k.value}`" not in text] == []

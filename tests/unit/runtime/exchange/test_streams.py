@@ -305,20 +305,22 @@ def test_a_margin_call_is_sent_once() -> None:
     run(work())
 
 
-async def flood(exchange: HostedExchange, client: Connection) -> int:
-    """Send to a client that does not read until it is cut off; returns the most that waited."""
-    most = 0
+async def flood(exchange: HostedExchange, client: Connection, size: int) -> tuple[int, int]:
+    """Send to a client that does not read until it is cut off; the most messages and bytes."""
+    most = most_bytes = 0
     for i in range(200_000):
-        client.send("x", "", f'{{"n":{i},"pad":"{"x" * 400}"}}')
+        client.send("x", "", "x" * size)
         most = max(most, client.waiting)
+        most_bytes = max(most_bytes, exchange.streams.backlog.bytes)
         if client.cut_off:
-            return most
+            break
         if i % 500 == 0:
             await asyncio.sleep(0)
-    return most
+    return most, most_bytes
 
 
-def test_a_slow_reader_is_cut_off() -> None:
+@pytest.mark.parametrize("size", [400, 50_000])
+def test_a_slow_reader_is_cut_off(size: int) -> None:
     async def work() -> None:
         async with live(speed="lockstep") as exchange:
             reader, writer = await asyncio.open_connection("127.0.0.1", _port(exchange))
@@ -328,9 +330,10 @@ def test_a_slow_reader_is_cut_off() -> None:
             )
             await reader.readuntil(b"\r\n\r\n")
             (client,) = exchange.streams.clients
-            most = await flood(exchange, client)
+            most, most_bytes = await flood(exchange, client, size)
             assert client.cut_off
             assert most <= 10_000
+            assert most_bytes <= (8 << 20) + size
             await eventually(lambda: not exchange.streams.clients)
             assert exchange.streams.cut_off == 1
             assert exchange.streams.backlog.bytes == 0
