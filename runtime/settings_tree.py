@@ -36,6 +36,8 @@ PREFIXES = (
     "RM_", "PERF_", "MEMORY_",
 )  # fmt: skip
 READ_ELSEWHERE = {
+    "QT_DEMO_API_KEY": "key of the demo exchange (demo.binance.com); read where it is used only",
+    "QT_DEMO_API_SECRET": "secret of that key; no run folder ever holds it",
     "QT_CACHE_DIR": "folder of computed votes; without: in the user's cache folder",
     "QT_KERNEL_CACHE_DIR": "folder of compiled code; without: in the user's cache folder",
     "QT_REAL_DATA": "folder of real bars for the tests that want them",

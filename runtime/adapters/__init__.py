@@ -1,0 +1,1 @@
+"""What stands behind the ports: ccxt to an exchange, clocks, budgets."""

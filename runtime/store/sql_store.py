@@ -1,0 +1,237 @@
+"""``ports.Store`` on SQLAlchemy: SQLite with a write-ahead log by default, others by URL.
+
+All statements run on one worker thread, so that the event loop never waits for the disk; an
+in-process venue may have them run inline, then its coroutines complete without suspending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Insert, create_engine, event, insert, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.pool import StaticPool
+
+from envs.core.errors import FixSettings, RefusedArtifact
+from runtime.port_errors import StoreUnavailable
+from runtime.port_values import Fill, Intent, IntentState, OrderView, TriggerView
+from runtime.store.rows import ORDER, ask_of, kind_of, to_text, view_of
+from runtime.store.tables import METADATA, SCHEMA_VERSION, about, confirmed, fills, intents, orders
+
+_OPEN_STATES = (IntentState.PENDING.value, IntentState.UNKNOWN.value)
+_BUSY_MS = 5_000
+T = TypeVar("T")
+
+
+class SqlStore:
+    """The journal in a database.
+
+    Args:
+        url: SQLAlchemy URL; ``sqlite:///file`` or ``sqlite://`` in memory.
+        threaded: run statements on a worker thread.
+        durable: SQLite waits for the disk at each commit, so that a power failure loses nothing;
+            without, a killed process still loses nothing.
+    """
+
+    def __init__(self, url: str, *, threaded: bool = True, durable: bool = True) -> None:
+        self._url, self._durable = url, durable
+        self._engine: Engine | None = None
+        self._pool = ThreadPoolExecutor(1, "journal") if threaded else None
+
+    async def open(self) -> None:
+        """Open or create the journal.
+
+        Raises:
+            FixSettings: Not a URL of a database.
+            RefusedArtifact: A journal of another version.
+            StoreUnavailable: It cannot be opened.
+        """
+        await self._run(self._open)
+
+    async def close(self) -> None:
+        """Close it; open it again to go on."""
+        if self._engine is not None:
+            await self._run(self._engine.dispose)
+            self._engine = None
+
+    async def save_intent(self, intent: Intent) -> bool:
+        """Write an intent down; False when this client id is already there, unchanged then."""
+        row = {
+            "client_id": intent.client_id, "kind": kind_of(intent.ask),
+            "symbol": intent.ask.symbol, "ask": to_text(intent.ask),
+            "created_ms": intent.created_ms, "state": intent.state.value,
+            "venue_id": intent.venue_id, "code": intent.code, "text": intent.text,
+            "settled_ms": intent.settled_ms,
+        }  # fmt: skip
+        return await self._insert(insert(intents).values(row))
+
+    async def settle_intent(
+        self, client_id: str, state: IntentState, *, venue_id: int = 0, code: int = 0,
+        text: str = "", at_ms: int = 0,
+    ) -> None:  # fmt: skip
+        """Note what became of an intent."""
+        values = {
+            "state": state.value, "venue_id": venue_id, "code": code, "text": text,
+            "settled_ms": at_ms,
+        }  # fmt: skip
+        found = intents.c.client_id == client_id
+        await self._write(lambda db: db.execute(update(intents).where(found).values(values)))
+
+    async def intent(self, client_id: str) -> Intent | None:
+        """One intent."""
+        query = select(intents).where(intents.c.client_id == client_id)
+        rows = await self._write(lambda db: db.execute(query).mappings().all())
+        return _intent_of(rows[0]) if rows else None
+
+    async def open_intents(self) -> tuple[Intent, ...]:
+        """Intents whose outcome is not known, oldest first."""
+        query = (
+            select(intents)
+            .where(intents.c.state.in_(_OPEN_STATES))
+            .order_by(intents.c.created_ms, intents.c.client_id)
+        )
+        rows = await self._write(lambda db: db.execute(query).mappings().all())
+        return tuple(_intent_of(row) for row in rows)
+
+    async def save_order(self, view: OrderView | TriggerView) -> None:
+        """Keep the last state of an order or conditional order."""
+        kind = kind_of(view)
+        number = view.order_id if isinstance(view, OrderView) else view.algo_id
+        row = {
+            "client_id": view.client_id, "symbol": view.symbol, "status": view.status.value,
+            "is_open": view.is_open, "view": to_text(view), "updated_ms": view.updated_ms,
+        }  # fmt: skip
+        found = (orders.c.kind == kind) & (orders.c.venue_id == number)
+
+        def write(db: Connection) -> None:
+            if db.execute(update(orders).where(found).values(row)).rowcount == 0:
+                db.execute(insert(orders).values(row | {"kind": kind, "venue_id": number}))
+
+        await self._write(write)
+
+    async def open_orders(self) -> tuple[OrderView | TriggerView, ...]:
+        """Orders and conditional orders that were open when last heard of."""
+        query = select(orders.c.kind, orders.c.view).where(orders.c.is_open)
+        query = query.order_by(orders.c.kind, orders.c.venue_id)
+        rows = await self._write(lambda db: db.execute(query).all())
+        return tuple(view_of(kind, text) for kind, text in rows)
+
+    async def order_ids(self, symbol: str) -> Mapping[int, str]:
+        """Client id by order number of every order of a contract the journal knows."""
+        wanted = (orders.c.symbol == symbol) & (orders.c.kind == ORDER)
+        query = select(orders.c.venue_id, orders.c.client_id).where(wanted)
+        rows = await self._write(lambda db: db.execute(query).all())
+        return {int(number): str(name) for number, name in rows}
+
+    async def add_fill(self, fill: Fill) -> bool:
+        """Add a fill; False when its trade number is already there."""
+        return await self._insert(insert(fills).values(asdict(fill)))
+
+    async def confirm_trades(self, symbol: str, trade_id: int) -> None:
+        """Note that the venue's own history up to this trade number is known."""
+        found = confirmed.c.symbol == symbol
+
+        def write(db: Connection) -> None:
+            if db.execute(update(confirmed).where(found).values(trade_id=trade_id)).rowcount == 0:
+                db.execute(insert(confirmed).values(symbol=symbol, trade_id=trade_id))
+
+        await self._write(write)
+
+    async def confirmed_trade_id(self, symbol: str) -> int | None:
+        """The number last confirmed, None in a new journal."""
+        query = select(confirmed.c.trade_id).where(confirmed.c.symbol == symbol)
+        found = await self._write(lambda db: db.execute(query).scalar())
+        return None if found is None else int(found)
+
+    async def fills(self, symbol: str, after: int = 0) -> tuple[Fill, ...]:
+        """Every fill of a contract with a greater trade number, in their order."""
+        wanted = (fills.c.symbol == symbol) & (fills.c.trade_id > after)
+        query = select(fills).where(wanted).order_by(fills.c.trade_id)
+        rows = await self._write(lambda db: db.execute(query).mappings().all())
+        return tuple(Fill(**row) for row in rows)
+
+    async def _insert(self, statement: Insert) -> bool:
+        """Insert one row in a transaction of its own; False when its key is there."""
+
+        def work(db: Connection) -> None:
+            db.execute(statement)
+
+        try:
+            await self._write(work)
+        except IntegrityError:
+            return False
+        return True
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        """Run statements in one transaction; returns when it is committed."""
+        engine = self._engine
+        if engine is None:
+            raise StoreUnavailable("journal: not open")
+
+        def inside() -> T:
+            with engine.begin() as db:
+                return work(db)
+
+        return await self._run(inside)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            if self._pool is None:
+                return work()
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(f"journal {_shown(self._url)}: {error}") from error
+
+    def _open(self) -> None:
+        try:
+            parsed = make_url(self._url)
+        except SQLAlchemyError as error:
+            raise FixSettings(f"QT_DATABASE_URL: not a database URL: {error}") from error
+        if parsed.get_backend_name() == "sqlite":
+            options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+            if parsed.database in (None, "", ":memory:"):
+                options["poolclass"] = StaticPool
+            engine = create_engine(parsed, **options)
+            event.listen(engine, "connect", self._prepare_sqlite)
+        else:
+            engine = create_engine(parsed, pool_pre_ping=True)
+        METADATA.create_all(engine)
+        with engine.begin() as db:
+            found = db.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
+            if found is None:
+                db.execute(insert(about).values(name="schema", value=str(SCHEMA_VERSION)))
+            elif found != str(SCHEMA_VERSION):
+                raise RefusedArtifact(
+                    f"journal {_shown(self._url)}: version {found}, this program reads "
+                    f"{SCHEMA_VERSION}; use the program it was written with"
+                )
+        self._engine = engine
+
+    def _prepare_sqlite(self, connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        cursor.close()
+
+
+def _intent_of(row: Mapping[Any, Any]) -> Intent:
+    return Intent(
+        ask_of(row["kind"], row["ask"]), row["created_ms"], IntentState(row["state"]),
+        row["venue_id"], row["code"], row["text"], row["settled_ms"],
+    )  # fmt: skip
+
+
+def _shown(url: str) -> str:
+    """A URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except SQLAlchemyError:
+        return "(unreadable URL)"

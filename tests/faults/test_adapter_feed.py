@@ -1,0 +1,183 @@
+"""Scenario 21 of the contract, and the feed at its best."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from envs.core.errors import FixInput
+from envs.core.settings import CoreSettings
+from runtime.adapters.ccxt_feed import CcxtFeed, FeedSettings
+from runtime.exchange.fault_kinds import Fault
+from runtime.exchange.fault_kinds import FaultKind as K
+from runtime.port_errors import VenueUnavailable
+from runtime.port_market import Bar
+from tests.faults.adapter_rig import OTHER, SYMBOL, Rig, eventually, rig, run
+from tests.unit.runtime.exchange.cases import CALM
+
+HOUR_MS = 3_600_000
+QUICK = FeedSettings(max_age_s=1.0, silence_s=1.0, poll_s=0.3, first_wait_s=0.05)
+
+
+@asynccontextmanager
+async def fed(
+    folder: Path, speed: float = 7_200.0, settings: FeedSettings = QUICK, core: CoreSettings = CALM
+) -> AsyncIterator[tuple[Rig, CcxtFeed]]:
+    """Two bars a second."""
+    async with rig(folder, speed=speed, tick_s=600.0, core=core) as r:
+        feed = CcxtFeed(r.venue.link, settings)
+        await feed.open([SYMBOL, OTHER], "1h")
+        try:
+            yield r, feed
+        finally:
+            await feed.close()
+
+
+async def _take(feed: CcxtFeed, count: int) -> list[Bar]:
+    """The next bars of the first contract."""
+    bars: list[Bar] = []
+    while len(bars) < count:
+        assert await feed.wait(5.0)
+        bars += [b for b in feed.take_bars() if b.symbol == SYMBOL]
+    return bars
+
+
+def test_each_bar_is_told_once_when_the_next_has_begun(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (r, feed):
+            bars = await _take(feed, 4)
+            opens = [b.open_ms for b in bars]
+            assert opens == list(range(opens[0], opens[0] + 4 * HOUR_MS, HOUR_MS))
+            assert bars[-1].close_ms <= r.exchange.session.now_ms
+            history = await feed.history(SYMBOL, 3)
+            assert [b.open_ms for b in history[1:]] == [b.close_ms for b in history[:-1]]
+            assert set(bars) & set(history)
+            mark, touch = feed.mark(SYMBOL), feed.touch(SYMBOL)
+            assert mark is not None
+            assert mark.price == pytest.approx(100.0)
+            assert touch is not None
+            assert touch.bid <= touch.ask
+            assert feed.health(SYMBOL).usable
+            assert not feed.health("XRPUSDT").usable
+
+    run(scene())
+
+
+def test_a_bar_left_out_is_missed_and_told_when_it_comes(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (r, feed):
+            last = (await _take(feed, 1))[-1]
+            gap = last.open_ms + 2 * HOUR_MS
+            armed = r.exchange.faults.arm(
+                Fault(K.MISSING_KLINE, symbol=SYMBOL, options={"open_ms": gap})
+            )
+            await eventually(lambda: feed.health(SYMBOL).missing == (gap,))
+            assert not feed.health(SYMBOL).usable
+            assert feed.health(OTHER).usable
+            feed.take_bars()
+            r.exchange.faults.disarm(armed.id)
+            await eventually(lambda: feed.health(SYMBOL).missing == ())
+            assert gap in [b.open_ms for b in feed.take_bars()]
+
+    run(scene())
+
+
+def test_data_that_stands_still_is_stale(tmp_path: Path) -> None:
+    async def scene() -> None:
+        lazy = replace(QUICK, silence_s=math.inf)
+        async with fed(tmp_path, settings=lazy) as (r, feed):
+            await _take(feed, 1)
+            r.exchange.faults.arm(Fault(K.MUTE, stream="*", seconds=30.0))
+            r.exchange.faults.arm(Fault(K.STALE_KLINE, symbol=SYMBOL, options={
+                "open_ms": r.exchange.session.now_ms // HOUR_MS * HOUR_MS}))  # fmt: skip
+            await eventually(lambda: feed.health(SYMBOL).stale)
+            r.exchange.faults.disarm()
+            await eventually(lambda: feed.health(SYMBOL).usable)
+
+    run(scene())
+
+
+def test_mute_sockets_are_opened_anew_and_polling_goes_on(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (r, feed):
+            await _take(feed, 1)
+            r.exchange.faults.arm(Fault(K.MUTE, stream="*", seconds=2.0))
+            bars = await _take(feed, 3)
+            assert bars[2].open_ms - bars[0].open_ms == 2 * HOUR_MS
+            await asyncio.sleep(1.0)
+            await eventually(lambda: feed.health(SYMBOL).usable)
+
+    run(scene())
+
+
+@pytest.mark.parametrize("act", [K.CLOSE_SOCKET, K.HALF_OPEN])
+def test_lost_sockets_come_back(act: K, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (r, feed):
+            await _take(feed, 1)
+            await r.act(act, stream="market")
+            before = feed.mark(SYMBOL)
+            await _take(feed, 3)
+            await eventually(lambda: feed.mark(SYMBOL) != before)
+            assert r.venue.health().stream_up
+
+    run(scene())
+
+
+def test_poison_on_a_market_stream(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (r, feed):
+            r.arm(K.POISON, stream="btcusdt@*", count=5)
+            await _take(feed, 3)
+            await eventually(lambda: feed.health(SYMBOL).usable)
+
+    run(scene())
+
+
+def test_a_crossed_book_is_not_traded_on(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path, core=CoreSettings()) as (r, feed):
+            r.arm(K.CROSSED_BOOK, symbol=SYMBOL)
+            await eventually(lambda: feed.health(SYMBOL).crossed)
+            assert not feed.health(SYMBOL).usable
+            r.exchange.faults.disarm()
+            await eventually(lambda: feed.health(SYMBOL).usable)
+
+    run(scene())
+
+
+def test_a_revised_bar_is_noticed_until_the_next(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path, speed=1_800.0) as (r, feed):
+            last = (await _take(feed, 1))[-1]
+            r.exchange.faults.arm(Fault(K.REVISED_KLINE, symbol=SYMBOL, value=0.01,
+                                        options={"open_ms": last.open_ms}))  # fmt: skip
+            await eventually(lambda: "revised" in feed.health(SYMBOL).problem)
+            await _take(feed, 1)
+            await eventually(lambda: feed.health(SYMBOL).usable)
+
+    run(scene())
+
+
+def test_no_answer_and_nonsense_are_told(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (r, feed):
+            for body in ("{}", '[["x"]]', "[[1,2,3,4,5,6]]"):
+                r.arm(K.EMPTY, "GET /fapi/v1/klines", body=body, count=None)
+                with pytest.raises(VenueUnavailable, match="klines"):
+                    await feed.history(SYMBOL, 5)
+                await eventually(lambda: bool(feed.health(SYMBOL).problem))
+                r.exchange.faults.disarm()
+            await eventually(lambda: feed.health(SYMBOL).usable)
+            with pytest.raises(FixInput, match="interval"):
+                await CcxtFeed(r.venue.link).open([SYMBOL], "7s")
+            with pytest.raises(FixInput, match="not listed"):
+                await CcxtFeed(r.venue.link).open(["NONE"], "1h")
+
+    run(scene())
