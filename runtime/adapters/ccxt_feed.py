@@ -26,7 +26,7 @@ _LOG = logging.getLogger(__name__)
 PAGE = 1_000
 _WEIGHTS = ((100, 1), (500, 2), (1_000, 5))
 _SHORT = 20
-_MARKET_PATHS = ("/public/", "/market/")
+_PRIVATE = "listenKey"
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,11 @@ class CcxtFeed:
         except TimeoutError:
             return False
         return True
+
+    def look(self) -> None:
+        """Ask now whether bars have closed: for a market that moves only when it is told to."""
+        for look in self._looks.values():
+            look.set()
 
     def take_bars(self) -> tuple[Bar, ...]:
         """Bars closed since the last call."""
@@ -296,7 +301,7 @@ class CcxtFeed:
         """Close the sockets of market data; the user stream's is another."""
         clients = self.link.exchange.clients
         for url, client in list(clients.items()):
-            if any(path in url for path in _MARKET_PATHS):
+            if "://" in url and _PRIVATE not in url:
                 clients.pop(url, None)
                 with contextlib.suppress(Exception):
                     await client.close()

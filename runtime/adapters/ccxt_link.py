@@ -90,8 +90,7 @@ class CcxtLink:
         Raises:
             CallFailed: No usable answer; it says whether the request may have been carried out.
         """
-        if self._timer.is_due(self.clock.now_ms(), self.clock.monotonic_s()):
-            await self._measure_quietly()
+        await self.refresh_clock()
         try:
             return await self._once(method, params, weight, orders, urgency, patience_s, kind)
         except CallFailed as error:
@@ -122,8 +121,10 @@ class CcxtLink:
             self._timer.measured(self.clock.now_ms(), self.clock.monotonic_s())
             return self.offset_ms
 
-    async def _measure_quietly(self) -> None:
-        """A failed measurement does not hold the request up: the venue will say -1021."""
+    async def refresh_clock(self) -> None:
+        """Measure the offset when it is due; a failure holds nothing up, the venue says -1021."""
+        if not self._timer.is_due(self.clock.now_ms(), self.clock.monotonic_s()):
+            return
         try:
             await self.measure_offset()
         except CallFailed as error:

@@ -265,11 +265,13 @@ class CcxtVenue:
                 self._stream.give_up("message not taken in")
 
     async def _check(self) -> None:
-        """Find a stream that is connected but tells nothing, and compare by REST now and then."""
+        """Keep the clock, find a stream that tells nothing, compare by REST now and then."""
         clock = self.link.clock
         compared_s = clock.monotonic_s()
         while True:
             await clock.sleep(self.settings.check_s)
+            # Here rather than when an order has to wait for it.
+            await self.link.refresh_clock()
             late = self._intake.overdue(self.settings.told_s)
             if late is not None and self._stream.is_up:
                 self._stream.give_up(f"mute: nothing told of {late}")

@@ -136,8 +136,8 @@ class Intake:
             if not self.guard.admit_fill(fill):
                 return False
             try:
-                if not await self._store.add_fill(fill):
-                    return False
+                # Already there: its writing was interrupted after all, and it was never told.
+                await self._store.add_fill(fill)
             except BaseException:
                 self.guard.retract_fill(fill)
                 raise

@@ -181,3 +181,31 @@ def test_no_answer_and_nonsense_are_told(tmp_path: Path) -> None:
                 await CcxtFeed(r.venue.link).open(["NONE"], "1h")
 
     run(scene())
+
+
+def test_in_lockstep_bars_and_fills_come_as_the_market_is_told_to_move(tmp_path: Path) -> None:
+    still = FeedSettings(
+        max_age_s=math.inf, silence_s=math.inf, poll_s=math.inf, first_wait_s=0.05
+    )  # fmt: skip
+
+    async def scene() -> None:
+        async with rig(tmp_path, speed="lockstep") as r:
+            feed = CcxtFeed(r.venue.link, still)
+            await feed.open([SYMBOL], "1h")
+            await r.exchange.session.advance()
+            told: list[Bar] = []
+            for i in range(5):
+                placed = await r.buy(f"d{i}")
+                assert placed.view.status.value == "NEW"
+                await r.exchange.session.advance(4)
+                feed.look()
+                assert await feed.wait(3.0)
+                told += feed.take_bars()
+                await eventually(lambda i=i: len(r.fills()) == i + 1)
+            opens = [b.open_ms for b in told]
+            assert opens == list(range(opens[0], opens[0] + len(told) * HOUR_MS, HOUR_MS))
+            assert len(told) >= 5
+            assert feed.health(SYMBOL).usable
+            await feed.close()
+
+    run(scene())

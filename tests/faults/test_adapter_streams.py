@@ -182,3 +182,21 @@ def test_a_storm(tmp_path: Path) -> None:
             assert len(r.trades) == 12
 
     run(scene())
+
+
+def test_a_fill_whose_writing_was_interrupted_is_told(tmp_path: Path) -> None:
+    """A reconnection cancels the comparison while its fill is on the way to the disk."""
+
+    async def scene() -> None:
+        async with rig(tmp_path) as r:
+            await r.exchange.session.submit(_direct("web_1"))
+            await _all_told_once(r, ups=1)
+            lost = next(e.fill for e in r.told if isinstance(e, Filled))
+            intake = r.venue._intake
+            late = replace(lost, trade_id=lost.trade_id + 1)
+            await r.store.add_fill(late)
+            assert await intake.fill(late)
+            assert not await intake.fill(late)
+            assert r.fills() == [1, 2]
+
+    run(scene())

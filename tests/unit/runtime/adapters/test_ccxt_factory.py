@@ -47,6 +47,7 @@ def test_the_rules_of_the_contract_are_set() -> None:
     exchange = make_exchange("local", url=LOCAL)
     assert exchange.rateLimiterAlgorithm == "rollingWindow"
     assert exchange.streaming["keepAlive"] == 10_000
+    assert exchange.tokenBucket["windowSize"] / exchange.tokenBucket["rateLimit"] >= 4 * 1_200
     assert exchange.options["maxRetriesOnFailure"] == 0
     assert exchange.options["enableDemoTrading"] is True
 
