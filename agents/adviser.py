@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from envs.core.view import DecisionView
 _log = logging.getLogger(__name__)
 
 
-class Adviser:
+class Adviser(ABC):
     """A member of the hook chain that learns from closed trades.
 
     ``answer`` is pure and reads no clock but the view's; learning happens through ``learn_one``.
@@ -114,17 +115,17 @@ class Adviser:
 
         self.load_state_dict(load_or_previous(path, load))
 
-    def _last_ns(self, outcome: TradeOutcome) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _last_ns(self, outcome: TradeOutcome) -> int: ...
 
-    def _apply(self, outcome: TradeOutcome) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _apply(self, outcome: TradeOutcome) -> None: ...
 
-    def _answer(self, point: HookPoint, view: DecisionView) -> Effect:
-        raise NotImplementedError
+    @abstractmethod
+    def _answer(self, point: HookPoint, view: DecisionView) -> Effect: ...
 
-    def _values(self) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _values(self) -> dict[str, Any]: ...
 
-    def _take_values(self, values: dict[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _take_values(self, values: dict[str, Any]) -> None: ...

@@ -9,6 +9,8 @@ them, Q-learning the one it took.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from envs.core.actions import Action, ActionPreset
@@ -30,7 +32,7 @@ _EDGE = np.array([-0.06, 0.02, 0.10, 0.15, 0.20])
 """Chance above one half by confidence, in a regime of strength 1."""
 
 
-class PlantedGame:
+class PlantedGame(ABC):
     """States as they occur (evenly), the exact value of every action, and draws of both.
 
     Args:
@@ -59,9 +61,9 @@ class PlantedGame:
             ) for s in states
         ]  # fmt: skip
 
+    @abstractmethod
     def rewards(self, places: Int64Array, rng: np.random.Generator) -> Float64Array:
         """(n, A) what each action earns in n decisions at ``places`` of ``states``."""
-        raise NotImplementedError
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[Int64Array, Float64Array]:
         """Places (n,) and the rewards (n, A) of ``n`` decisions."""

@@ -7,6 +7,7 @@ import pytest
 
 from envs.core.errors import FixInput
 from envs.core.rules.state import N_STATES
+from envs.core.types import Float64Array, Int64Array
 from training.planted_game import BETS, PlantedGame, SizingGame, UnstructuredGame
 
 
@@ -63,6 +64,11 @@ def test_the_shared_part_of_the_noise_is_common_to_the_actions() -> None:
         assert noise.std(axis=0) == pytest.approx(np.full(20, 0.5), abs=0.02)
 
 
+class Certain(PlantedGame):
+    def rewards(self, places: Int64Array, rng: np.random.Generator) -> Float64Array:
+        return self.value[places]
+
+
 def test_games_that_cannot_be_are_refused() -> None:
     with pytest.raises(FixInput, match=r"bins 0\.\.4"):
         SizingGame(0, (5,))
@@ -71,4 +77,4 @@ def test_games_that_cannot_be_are_refused() -> None:
     with pytest.raises(FixInput, match=r"\[0, 1\)"):
         UnstructuredGame(0, 1.0)
     with pytest.raises(FixInput, match="30 states and 20 actions"):
-        PlantedGame(BETS, np.arange(30), np.zeros((30, 19)), np.zeros(20))
+        Certain(BETS, np.arange(30), np.zeros((30, 19)), np.zeros(20))
