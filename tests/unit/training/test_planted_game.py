@@ -66,7 +66,7 @@ def test_the_shared_part_of_the_noise_is_common_to_the_actions() -> None:
 
 class Certain(PlantedGame):
     def rewards(self, places: Int64Array, rng: np.random.Generator) -> Float64Array:
-        return self.value[places]
+        return np.asarray(self.value[places])
 
 
 def test_games_that_cannot_be_are_refused() -> None:
