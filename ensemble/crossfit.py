@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
+from ensemble.calibrated import calibrated
 from ensemble.calibrators import IDENTITY, Calibrator, fit_calibrator
 from ensemble.fitted import Fitted
 from ensemble.models import LIBRARY, new_forecaster
-from ensemble.protocol import Dataset, Forecaster, dataset_of
+from ensemble.protocol import Dataset, Forecaster, RawVotes, dataset_of
 from ensemble.settings import EnsembleSettings
 from ensemble.splits import Fold, embargo_bars, purged, walk_forward
 from ensemble.store import load_votes, save_votes, votes_key
 from envs.core.market_data import MarketData
-from envs.core.rules.vote import ev_long
 from envs.core.series import slippage_column
 from envs.core.settings import CoreSettings
 from envs.core.tape import EvLine, VoteTable
@@ -236,16 +236,12 @@ def _apply(
     line: EvLine | None,
 ) -> None:
     rows, symbols = np.nonzero(block)
-    p, q = up.apply(work.raw_up[rows, symbols, m]), down.apply(work.raw_down[rows, symbols, m])
-    total = p + q
-    with np.errstate(invalid="ignore"):
-        scale = np.where(total > 1.0, total, 1.0)
-    p, q = np.round(p / scale, 6), np.round(q / scale, 6)
+    atr_frac = market.atr_frac[rows, symbols]
+    raw = RawVotes(work.raw_up[rows, symbols, m], work.raw_down[rows, symbols, m])
+    p, q, ev = calibrated(raw, up, down, line, atr_frac)
     work.up[rows, symbols, m], work.down[rows, symbols, m] = p, q
     if line is not None:
-        slope = ev_long(line.b, line.se, 0.0, 1.0, 1.0)
-        ev = slope * (p - q - line.s_mean) * market.atr_frac[rows, symbols]
-        work.ev[rows, symbols, m] = np.nan_to_num(ev)
+        work.ev[rows, symbols, m] = ev
 
 
 def _block(market: MarketData, start: int, end: int) -> BoolArray:

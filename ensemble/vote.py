@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ensemble.batch import ModelAnswer, ask_all
 from ensemble.fitted import Fitted
 from ensemble.protocol import Dataset, Forecaster, ModelVote
 from envs.core.errors import FixInput, RefusedArtifact
@@ -94,6 +95,16 @@ class EnsembleManager:
         s = market.symbols.index(symbol)
         votes = {name: self._ask(m, features, s) for m, name in enumerate(MODEL_NAMES)}
         return self.combine(votes, rl_context, float(market.atr_frac[features.row, s]))
+
+    def predict_all(self, features: BarFeatures) -> Iterator[ModelAnswer]:
+        """Votes of each model on all symbols of the bar in one batch, model by model.
+
+        The caller keeps the time: answers it has no time to wait for abstain with ``LATE``.
+
+        Raises:
+            FixInput: Unknown row.
+        """
+        return ask_all(self.fitted, features.data, features.row)
 
     def combine(
         self, votes: Mapping[str, ModelVote], context: WeightContext, atr_frac: float

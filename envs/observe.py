@@ -16,8 +16,8 @@ import numpy as np
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import N_CONFIDENCE, N_EXPOSURE, N_PERFORMANCE, N_REGIMES, decode_state
 from envs.core.types import Float32Array
+from envs.core.traded import TradedWorld
 from envs.core.view import DecisionView
-from envs.core.world import World
 
 BOUND = 10.0
 N_ONE_HOT = N_REGIMES + N_CONFIDENCE + N_EXPOSURE + N_PERFORMANCE
@@ -32,7 +32,7 @@ def observation_size(n_features: int) -> int:
     return N_ONE_HOT + n_features + len(SIGNAL_NAMES) + len(ACCOUNT_NAMES)
 
 
-def observe(world: World, view: DecisionView | None) -> Float32Array:
+def observe(world: TradedWorld, view: DecisionView | None) -> Float32Array:
     """Observation of a decision, or of the end of an episode (``view`` None: no signal)."""
     market = world.data.market
     out = np.zeros(observation_size(len(market.feature_names)), dtype=np.float64)
@@ -74,7 +74,7 @@ def mean_known(values: Iterable[float]) -> float:
     return total / n if n else 0.0
 
 
-def _account(world: World) -> list[float]:
+def _account(world: TradedWorld) -> list[float]:
     account, gate = world.account, world.gate
     equity = account.equity_quote()
     start = from_units(account.start_units)

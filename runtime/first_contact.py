@@ -24,6 +24,7 @@ from runtime.adapters.contact import Contact, Finding, Match
 from runtime.adapters.contact_checks import CHECKS, Check
 from runtime.adapters.host_guard import Mode
 from runtime.settings_cli import refuse
+from runtime.wiring.keys import secret_of
 
 HELP = "check the demo exchange against what this program expects of it, with one small position"
 KEY, SECRET = "QT_DEMO_API_KEY", "QT_DEMO_API_SECRET"
@@ -80,14 +81,15 @@ def keys_of(venue: Mode, environ: Mapping[str, str]) -> Keys:
     """Keys of a venue.
 
     Raises:
-        FixSettings: The demo's keys are not set.
+        FixInput: The demo's keys are not set, or their files are open to others.
     """
     if venue == "local":
         return LOCAL_KEYS
-    key, secret = environ.get(KEY, ""), environ.get(SECRET, "")
+    key, secret = secret_of(KEY, environ), secret_of(SECRET, environ)
     if not key or not secret:
         raise FixSettings(
             f"first contact: set {KEY} and {SECRET} to keys of demo.binance.com (never live keys), "
+            f"or {KEY}_FILE and {SECRET}_FILE to files of mode 600 that hold them, "
             "or rehearse with --venue local --exchange-url http://127.0.0.1:18080"
         )
     return Keys(key, secret)

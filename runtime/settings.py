@@ -27,6 +27,7 @@ from envs.market.settings import MarketSettings
 from runtime.settings_checks import contradictions
 from runtime.settings_live import LiveSettings
 from runtime.settings_run import QUICK_EPISODES, RunSettings
+from runtime.settings_trading import TradingSettings
 from runtime.settings_tree import (
     PREFIXES,
     READ_ELSEWHERE,
@@ -53,6 +54,7 @@ class Settings:
     deep: DeepSettings = field(default_factory=DeepSettings)
     kelly: KellySettings = field(default_factory=KellySettings)
     reinforcement: ReinforcementSettings = field(default_factory=ReinforcementSettings)
+    trading: TradingSettings = field(default_factory=TradingSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     performance: PerformanceSettings = field(default_factory=PerformanceSettings)
     memory: MemorySettings = field(default_factory=MemorySettings)
@@ -91,12 +93,14 @@ def load_settings(
     argv_options: Mapping[str, Any] | None = None,
     toml_path: Path | str | None = None,
     environ: Mapping[str, str] | None = None,
+    base_toml: Path | str | None = None,
 ) -> Settings:
     """Read, overlay and check all settings.
 
     ``argv_options`` maps an option (``train_end``), a variable (``RL_SIZING_ALPHA``) or a TOML key
     to its value; None means not given; ``set`` may hold ``NAME=VALUE`` texts. ``environ`` is the
-    environment to read, none by default: the caller hands ``os.environ`` over.
+    environment to read, none by default: the caller hands ``os.environ`` over. ``base_toml`` lies
+    beneath all other sources: a bundle's own settings, where one is traded.
 
     Raises:
         FixSettings: A name is unknown, a value outside its range, or two settings contradict each
@@ -106,6 +110,7 @@ def load_settings(
         ("command line", _from_options(argv_options or {})),
         ("environment", _from_environment(environ or {})),
         (str(toml_path), _from_toml(Path(toml_path)) if toml_path is not None else {}),
+        (str(base_toml), _from_toml(Path(base_toml)) if base_toml is not None else {}),
     ]
     values = _validated(layers)
     given = {key for _, layer in layers for key in layer}

@@ -18,6 +18,7 @@ ASCENDING = (
 NOT_ABOVE = (
     ("costs.slippage_min_bps", "costs.slippage_max_bps"),
     ("plan.leverage", "risk.max_leverage"),
+    ("trading.monitor_s", "trading.cycle_s"),
     ("market.adx_range", "market.adx_trend"),
     ("reinforcement.min_exploration", "reinforcement.initial_exploration"),
     ("reinforcement.min_weight", "reinforcement.max_weight"),
@@ -50,6 +51,11 @@ def contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     if abs(total - 1.0) > SUM_TOLERANCE:
         named = ", ".join(_said(key, values) for key in REWARD_WEIGHTS)
         yield f"{named} must sum to 1, not {total:g}"
+    if values["live.ess_auto_ack"] == "true" and values["trading.venue"] in ("demo", "live"):
+        yield (
+            f"{_said('live.ess_auto_ack', values)} with {_said('trading.venue', values)}: stops "
+            "there wait for an operator; set it to auto or false"
+        )
     if values["run.agent"] != "table":
         own = {key.removeprefix("deep."): v for key, v in values.items() if key.startswith("deep.")}
         yield from DeepSettings(**own).contradictions(values["run.agent"], values["sizing.reward"])

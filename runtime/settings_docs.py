@@ -28,6 +28,7 @@ TITLES = {
     "deep": "The deep-RL baselines",
     "kelly": "Kelly",
     "reinforcement": "The weight and calibration manager",
+    "trading": "Trading: venue, times, journal, log",
     "live": "The live runtime only: training reads none of these",
     "performance": "Adviser: each symbol's own trades (live runtime)",
     "memory": "Adviser: memory of trades, regimes and setups (live runtime)",
@@ -70,6 +71,8 @@ def env_example() -> str:
     for table, group in groupby(variables(), key=lambda v: v.table):
         lines += ["", f"# {TITLES.get(table, table)}"]
         lines.extend(f"# {v.env}={render(v.default)}" for v in group if v.env)
+    lines += ["", "# Read outside the tree (docs/settings.md); secrets belong in files of mode 600"]
+    lines.extend(f"# {name}=" for name in READ_ELSEWHERE)
     return "\n".join(lines) + "\n"
 
 

@@ -85,7 +85,7 @@ class LiveSettings:
         5,
         "QT_ESS_MAX_ENGINE_ERRORS",
         "count",
-        "engine errors tolerated before a stop",
+        "engine errors in a row that stop entries",
         ge=1,
         le=1000,
         hashed=False,
@@ -97,5 +97,13 @@ class LiveSettings:
         "silence of the market feed that stops entries",
         gt=0.0,
         le=3600.0,
+        hashed=False,
+    )
+    emergency_brake: bool = setting(
+        False,
+        "QT_AI_EMERGENCY_BRAKE",
+        "bool",
+        "start stopped at level 2; false again does not release it, "
+        "`python -m runtime ess ack` does",
         hashed=False,
     )

@@ -16,6 +16,7 @@ from envs.core.settings import CoreSettings
 from envs.market.settings import MarketSettings
 from runtime.settings_live import LiveSettings
 from runtime.settings_run import RunSettings
+from runtime.settings_trading import TradingSettings
 from runtime.settings_values import allowed
 
 GROUPS: dict[str, type[Any]] = {
@@ -27,6 +28,7 @@ GROUPS: dict[str, type[Any]] = {
     "deep": DeepSettings,
     "kelly": KellySettings,
     "reinforcement": ReinforcementSettings,
+    "trading": TradingSettings,
     "live": LiveSettings,
     "performance": PerformanceSettings,
     "memory": MemorySettings,
@@ -38,6 +40,17 @@ PREFIXES = (
 READ_ELSEWHERE = {
     "QT_DEMO_API_KEY": "key of the demo exchange (demo.binance.com); read where it is used only",
     "QT_DEMO_API_SECRET": "secret of that key; no run folder ever holds it",
+    "QT_DEMO_API_KEY_FILE": "file (mode 600) with that key, in place of it",
+    "QT_DEMO_API_SECRET_FILE": "file (mode 600) with that secret, in place of it",
+    "QT_LIVE_API_KEY": "key of the live exchange; read with --venue live only, which is gated",
+    "QT_LIVE_API_SECRET": "secret of that key",
+    "QT_LIVE_API_KEY_FILE": "file (mode 600) with that key, in place of it",
+    "QT_LIVE_API_SECRET_FILE": "file (mode 600) with that secret, in place of it",
+    "QT_ALLOW_LIVE": "I_ACCEPT_THE_RISK lets --venue live ask for its typed confirmation; "
+    "a file cannot set it",
+    "QT_DATABASE_URL": "SQLAlchemy URL of the journal; without: SQLite in the state folder; "
+    "no file holds it, as it may hold a password",
+    "QT_DATABASE_URL_FILE": "file (mode 600) with QT_DATABASE_URL, in place of it",
     "QT_CACHE_DIR": "folder of computed votes; without: in the user's cache folder",
     "QT_KERNEL_CACHE_DIR": "folder of compiled code; without: in the user's cache folder",
     "QT_REAL_DATA": "folder of real bars for the tests that want them",

@@ -12,18 +12,15 @@ from rich.console import Console
 
 from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.q_learning import QLearningAgent
-from ensemble.crossfit import first_row, votes_of_bundle
-from ensemble.store import load_bundle_models
 from envs.core.errors import FixData
-from envs.core.market_data import MarketData
 from envs.core.series import MarketSeries, prepare
 from envs.core.tape import VoteTable
-from envs.market.build import load_market
 from runtime.bundle import Bundle, load_bundle
-from runtime.settings import RunSettings, Settings, load_settings, replace_run
+from runtime.settings import Settings
+from runtime.signals.market import first_row_of, instant_of, last_row_of, market_of_bundle
 from training.evaluation import BEST_CONSTANT, baselines, evaluate, turnover_of
 from training.files import write_json
-from training.inputs import detail_of, generated, iso
+from training.inputs import iso
 from training.report import print_evaluation, to_json
 from training.simulate import Period, Simulator
 from training.sizing import copy_agent
@@ -51,8 +48,8 @@ def evaluate_bundle(
         end = held_out if (start or 0) < held_out else None
     data, votes, tape = signals_of(bundle, settings, end)
     market = data.market
-    first = _first(start or 0, market, bundle)
-    last = _last(end, settings.run, market)
+    first = first_row_of(start or 0, market, bundle)
+    last = last_row_of(end, settings.run, market)
     if last - first < _MIN_BARS:
         raise FixData(
             f"the period holds {max(0, last - first)} usable bars, {_MIN_BARS} are needed: "
@@ -87,63 +84,13 @@ def signals_of(
     Raises:
         RefusedArtifact: The bundle's features are not this version's.
     """
-    market, votes = _market(settings, bundle, end_ns)
-    if market.feature_hash != bundle.feature_hash:
-        load_bundle(bundle.folder, feature_hash=market.feature_hash)
+    market, votes = market_of_bundle(settings, bundle, end_ns)
     data = prepare(market, settings.core)
     tape = make_tape(
         data, votes, settings.core, settings.reinforcement, np.zeros(0, dtype=np.int64),
         bundle.pool_line, bundle.manifest["weight_algorithm"], bundle.manager, bundle.exit_slopes,
     )  # fmt: skip
     return data, votes, tape
-
-
-def _market(settings: Settings, bundle: Bundle, end_ns: int | None) -> tuple[MarketData, VoteTable]:
-    run = settings.run
-    if run.is_synthetic:
-        return _synthetic(settings, bundle)
-    market, _ = load_market(
-        Path(run.data).expanduser(), run.symbols, run.timeframe, None, end_ns,
-        funding_default=run.funding == "default", default_rate=settings.core.costs.funding_rate,
-        default_mmr=settings.core.costs.default_mmr, settings=settings.market,
-        detail=detail_of(settings),
-    )  # fmt: skip
-    fitted = load_bundle_models(bundle.folder, settings.ensemble, market.feature_hash)
-    return market, votes_of_bundle(market, settings.core, fitted)
-
-
-def _synthetic(settings: Settings, bundle: Bundle) -> tuple[MarketData, VoteTable]:
-    """The bars the bundle was trained on, whatever part of them is evaluated.
-
-    A market of another length is another market, so the length is that of the bundle's own run.
-    """
-    own = load_settings(toml_path=bundle.folder / "config.toml").run
-    if own.is_synthetic:
-        keep = {"start": own.start, "test_end": own.test_end, "synthetic_bars": own.synthetic_bars}
-        settings = replace_run(settings, **keep)
-    made = generated(settings)
-    return made.market, made.votes
-
-
-def _last(end_ns: int | None, run: RunSettings, market: MarketData) -> int:
-    last = market.n_bars - 1
-    if end_ns is None or not run.is_synthetic:
-        return last
-    if end_ns > int(market.close_ns[last]):
-        raise FixData(
-            f"--test-end {iso(end_ns)}: the built-in market of this bundle ends "
-            f"{iso(int(market.close_ns[last]))}"
-        )
-    return market.row_at(end_ns)
-
-
-def _first(start_ns: int, market: MarketData, bundle: Bundle) -> int:
-    if start_ns <= instant_of(bundle, "train_end"):
-        raise FixData(
-            f"--start {iso(start_ns)} lies inside the bundle's training span, which ends "
-            f"{bundle.manifest['spans']['train_end']}: an evaluation there would flatter"
-        )
-    return max(first_row(market), market.row_at(start_ns))
 
 
 def _best_constant(bundle: Bundle) -> int | None:
@@ -153,9 +100,3 @@ def _best_constant(bundle: Bundle) -> int | None:
     preset = bundle.table.preset
     found = (i for i in range(preset.n) if BEST_CONSTANT.format(preset.label(i)) in names)
     return next(found, None)
-
-
-def instant_of(bundle: Bundle, name: str) -> int:
-    """One end of the bundle's spans, int64 UTC nanoseconds."""
-    text = bundle.manifest["spans"][name].removesuffix("Z")
-    return int(np.datetime64(text, "ns").astype(np.int64))

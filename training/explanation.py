@@ -31,7 +31,8 @@ from envs.kernel.counterfactual import Counterfactual, compiled_ladder
 from envs.market.sources import interval_ns_of
 from runtime.bundle import Bundle, load_bundle
 from runtime.settings import Settings
-from training.bundle_evaluation import instant_of, signals_of
+from runtime.signals.market import instant_of
+from training.bundle_evaluation import signals_of
 from training.inputs import iso
 
 _BARS_BEYOND = 200

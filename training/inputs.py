@@ -12,12 +12,10 @@ import numpy as np
 from envs.core.errors import FixData, FixSettings
 from envs.core.market_data import MarketData
 from envs.core.tape import EvLine, ExitSlope, VoteTable
-from envs.core.types import NS_PER_DAY, NS_PER_SECOND, Int64Array, IntrabarRule
+from envs.core.types import NS_PER_DAY, NS_PER_SECOND, Int64Array
 from envs.market.build import MarketReport, load_market
-from envs.market.planted import SyntheticMarket, synthetic_market
-from envs.market.sources import interval_ns_of
-from envs.market.synthetic import SyntheticSettings, edge_of, over_period
 from runtime.settings import RunSettings, Settings
+from runtime.signals.market import detail_of, generated
 from training.tape import fifth_edges, half_year_edges
 
 _TRAIN_SHARE = 0.65
@@ -72,45 +70,6 @@ def load_inputs(settings: Settings, cache: Path, progress: Any = None) -> Inputs
     if run.is_synthetic:
         return _synthetic(settings)
     return _real(settings, cache, progress)
-
-
-def generated(settings: Settings) -> SyntheticMarket:
-    """The built-in market of a run's settings, over its period where one is given.
-
-    Raises:
-        FixSettings: Finer bars are asked for, which it has not, or the period is too short.
-    """
-    run = settings.run
-    if settings.core.entry.intrabar is IntrabarRule.DETAIL:
-        raise FixSettings(
-            "QT_INTRABAR_RULE=detail needs finer bars, which the built-in market has not: use "
-            "path or pessimistic, or --data with a folder that holds them"
-        )
-    wanted = SyntheticSettings(
-        symbols=run.symbols, n_bars=run.synthetic_bars, interval_ns=interval_ns_of(run.timeframe),
-        seed=run.seed, edge=edge_of(run.synthetic_edge),
-    )  # fmt: skip
-    if run.start_ns is not None or run.test_end_ns is not None:
-        wanted = over_period(wanted, run.start_ns or wanted.start_ns, run.test_end_ns)
-    return synthetic_market(wanted, settings.core.costs, settings.core.signal)
-
-
-def detail_of(settings: Settings) -> str | None:
-    """Timeframe of the finer bars to read, None where the rule walks none.
-
-    Raises:
-        FixSettings: They are not finer than the bars, or do not divide them.
-    """
-    if settings.core.entry.intrabar is not IntrabarRule.DETAIL:
-        return None
-    run = settings.run
-    whole, part = interval_ns_of(run.timeframe), interval_ns_of(run.detail_timeframe)
-    if part >= whole or whole % part:
-        raise FixSettings(
-            f"QT_INTRABAR_RULE=detail: QT_DETAIL_INTERVAL = {run.detail_timeframe} must be finer "
-            f"than QT_INTERVAL = {run.timeframe} and divide it"
-        )
-    return run.detail_timeframe
 
 
 def _synthetic(settings: Settings) -> Inputs:

@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from agents.reinforcement.aggregating import LabelPass, PoolTape
+from agents.reinforcement.aggregating import LabelPass, PoolTape, uniform_pool
 from agents.reinforcement.algorithms import AGGREGATING, EXPONENTIAL
 from agents.reinforcement.calibration import scalers_of
 from agents.reinforcement.manager import ReinforcementManager
-from envs.core.rules.blend import blend
 from envs.core.rules.vote import ev_long
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
@@ -85,17 +84,6 @@ def run_weights(
     else:
         frozen.gap = manager.gap + gap_of(pool, frozen_at)
     return Weighed(pool, ev, line, frozen, trades)
-
-
-def uniform_pool(votes: VoteTable, pool: PoolTape, scalers: Float64Array) -> PoolTape:
-    """The same tape with equal weights of the valid models; ``scalers`` (T, 4)."""
-    up, down = np.full_like(pool.p_up, np.nan), np.full_like(pool.p_down, np.nan)
-    weights = np.full(pool.weights.shape[-1], 1.0 / pool.weights.shape[-1])
-    platt = np.tile([1.0, 0.0], (len(weights), 1))
-    for row, s in np.argwhere(votes.valid.any(axis=2)).tolist():
-        up[row, s] = blend(votes.p_up[row, s], platt, False, weights, scalers[row])
-        down[row, s] = blend(votes.p_down[row, s], platt, False, weights, scalers[row])
-    return replace(pool, p_up=up, p_down=down, weights=np.full_like(pool.weights, weights[0]))
 
 
 def block_bounds(edges: Int64Array, n_bars: int) -> list[int]:

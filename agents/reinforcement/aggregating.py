@@ -6,7 +6,7 @@ of ``envs.core.rules.pool``, for a period or a bar at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from agents.reinforcement.compiled import (
 )
 from agents.reinforcement.pool import AggregatingPool
 from envs.core.rules import pool
+from envs.core.rules.blend import blend
 from envs.core.tape import VoteTable
 from envs.core.types import Float64Array, Int64Array
 
@@ -148,6 +149,17 @@ def run_pool(
     )
     whole.run_to(n)
     return whole.tape
+
+
+def uniform_pool(votes: VoteTable, tape: PoolTape, scalers: Float64Array) -> PoolTape:
+    """The same tape with equal weights of the valid models; ``scalers`` (T, 4)."""
+    up, down = np.full_like(tape.p_up, np.nan), np.full_like(tape.p_down, np.nan)
+    weights = np.full(tape.weights.shape[-1], 1.0 / tape.weights.shape[-1])
+    platt = np.tile([1.0, 0.0], (len(weights), 1))
+    for row, s in np.argwhere(votes.valid.any(axis=2)).tolist():
+        up[row, s] = blend(votes.p_up[row, s], platt, False, weights, scalers[row])
+        down[row, s] = blend(votes.p_down[row, s], platt, False, weights, scalers[row])
+    return replace(tape, p_up=up, p_down=down, weights=np.full_like(tape.weights, weights[0]))
 
 
 def label_order(votes: VoteTable) -> tuple[Int64Array, Int64Array, Int64Array]:

@@ -23,9 +23,9 @@ from envs.core.rules.walk import STYLE_POST_ONLY, Order
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape, VoteTable
 from envs.core.trade import Decision, PlannedOrder, SizingChoice, SizingContext, no_propensities
+from envs.core.traded import TradedWorld
 from envs.core.types import EntryStyle, EntryUnfilled, Float64Array
 from envs.core.view import DecisionView
-from envs.core.world import World
 
 LadderFunction = Callable[..., None]
 _NO_VOTES: tuple[float, ...] = ()
@@ -139,7 +139,7 @@ class Desk:
 
     def __init__(
         self,
-        world: World,
+        world: TradedWorld,
         tape: SignalTape,
         preset: ActionPreset,
         settings: CoreSettings,

@@ -14,6 +14,7 @@ class EntryKind(Enum):
     FUNDING = "FUNDING"
     INSURANCE = "INSURANCE"
     LIQUIDATION_FEE = "LIQUIDATION_FEE"
+    TRANSFER = "TRANSFER"
 
 
 @dataclass(frozen=True)

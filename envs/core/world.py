@@ -323,6 +323,7 @@ class World:
         for s in range(len(self.account.marks)):
             if self.data.series[s].valid[self.row]:
                 self.account.marks[s] = self.data.marks[s][self.row][3]
+                self._last[s] = self.data.bars[s][self.row][3]
 
     def _evaluate(self, now: int, out: list[Resolved], at_close: bool) -> None:
         """Ladder and emergency stop; a level just reached acts on the open positions."""
@@ -340,16 +341,29 @@ class World:
         for s in sorted(account.positions):
             p = account.positions[s]
             if level >= _CLOSE_ALL_LEVEL:
-                if at_close:
-                    p.guard = with_order(p.guard, int(ExitReason.EMERGENCY))
-                else:
-                    self._market_close(s, int(ExitReason.EMERGENCY), self._last[s], now, out, False)
+                self._leave(s, ExitReason.EMERGENCY, now, out, at_close)
+                continue
+            c = self.data.contracts[s]
+            atr_ticks = p.order.atr * c.tick_den / c.tick_num
+            side, stop = p.levels.side, Stop(p.guard.stop, p.guard.stop_kind)
+            moved = defensive_stop(p.levels, stop, side * account.marks[s], atr_ticks)
+            # The stop follows the mark; an exchange refuses one that the last price has passed.
+            if moved.level > stop.level and moved.level >= side * self._last[s]:
+                self._leave(s, ExitReason.DEFENSIVE, now, out, at_close)
             else:
-                c = self.data.contracts[s]
-                atr_ticks = p.order.atr * c.tick_den / c.tick_num
-                mark = p.levels.side * account.marks[s]
-                stop = Stop(p.guard.stop, p.guard.stop_kind)
-                p.guard = with_stop(p.guard, defensive_stop(p.levels, stop, mark, atr_ticks))
+                p.guard = with_stop(p.guard, moved)
+
+    def _leave(
+        self, s: int, reason: ExitReason, now: int, out: list[Resolved], at_close: bool
+    ) -> None:
+        """Close a position at market: at once, or at the next open when sent at a close."""
+        if at_close:
+            p = self.account.positions[s]
+            p.guard = with_order(p.guard, int(reason))
+            return
+        if reason in _STOP_REASONS:
+            self.gate.stop_hit(now)
+        self._market_close(s, int(reason), self._last[s], now, out, False)
 
     def _market_close(
         self, s: int, reason: int, price: int, now: int, out: list[Resolved], truncated: bool

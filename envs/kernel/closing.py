@@ -6,7 +6,7 @@ from typing import Any
 
 from envs.core.rules.booking import Book, Fill, net_units, risk_units
 from envs.core.rules.columns import CLOSE, MARK_CLOSE, VALID
-from envs.core.rules.exits import Stop, defensive_stop, time_is_up
+from envs.core.rules.exits import STOP_DEFENSIVE, Stop, defensive_stop, time_is_up
 from envs.core.rules.lifecycle import close_at, excursions, with_order, with_stop
 from envs.core.rules.path import LIQUIDATION
 from envs.core.rules.rounding import from_units, to_units
@@ -85,7 +85,7 @@ def evaluate_fully(
 def act_on_level(
     address: int, acc: Any, slots: Any, trades: Any, now: int, at_close: bool, level: int
 ) -> None:
-    """Level 2 drops entries and pulls stops up; level 3 closes everything."""
+    """Level 2 drops entries and pulls stops up, or out where they are met; level 3 closes all."""
     m, r = market_at(address), rules_at(address)
     for s in range(slots.shape[0]):
         if is_waiting(acc, s):
@@ -96,30 +96,30 @@ def act_on_level(
             continue
         slot.quiet = False
         contract = contract_at(m.contracts, s)
-        if level >= 3:
-            if at_close:
-                keep_guard(slot, with_order(guard_at(slot), EMERGENCY))
-            else:
-                price = price_now(m, slot, wide(acc.row), s)
-                market_close(m, r, acc, slots, trades, s, EMERGENCY, price, now, False)
-                continue
-        else:
-            levels = levels_at(slot, r.fees, contract)
+        reason = EMERGENCY
+        if level < 3:
+            side = wide(slot.side)
             atr_ticks = slot.atr * contract.tick_den / contract.tick_num
+            mark = side * mark_now(m, slot, wide(acc.row), s, at_close)
             stop = Stop(wide(slot.stop), wide(slot.stop_kind))
-            moved = defensive_stop(
-                levels,
-                stop,
-                wide(slot.side) * mark_now(m, slot, wide(acc.row), s, at_close),
-                atr_ticks,
-            )
-            keep_guard(slot, with_stop(guard_at(slot), moved))
-        watch(slot, r.fees)
+            moved = defensive_stop(levels_at(slot, r.fees, contract), stop, mark, atr_ticks)
+            last = side * price_now(m, slot, wide(acc.row), s, at_close)
+            reason = STOP_DEFENSIVE
+            if moved.level == stop.level or moved.level < last:
+                keep_guard(slot, with_stop(guard_at(slot), moved))
+                watch(slot, r.fees)
+                continue
+        if at_close:
+            keep_guard(slot, with_order(guard_at(slot), reason))
+            watch(slot, r.fees)
+        else:
+            price = price_now(m, slot, wide(acc.row), s, at_close)
+            market_close(m, r, acc, slots, trades, s, reason, price, now, False)
 
 
-def price_now(m: Market, slot: Any, t: int, s: int) -> int:
-    """Last price in unsigned ticks inside a bar; a symbol without one stands at its last close."""
-    if slot.active:
+def price_now(m: Market, slot: Any, t: int, s: int, at_close: bool) -> int:
+    """Last price in unsigned ticks where the bar stands; without a bar that of the last close."""
+    if slot.active and not at_close:
         return wide(slot.side) * wide(slot.last)
     return int(m.rows[last_bar(m, t, s), s, CLOSE])
 

@@ -69,6 +69,11 @@ class CcxtFeed:
         self._tasks: list[asyncio.Task[None]] = []
         self._poison = PoisonWatch()
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Contracts it was opened for."""
+        return tuple(self._tapes)
+
     async def open(self, symbols: Sequence[str], interval: str) -> None:
         """Begin to receive; the last bar closed so far counts as known.
 
@@ -148,6 +153,17 @@ class CcxtFeed:
         for look in self._looks.values():
             look.set()
 
+    async def collect(self, until_ms: int) -> None:
+        """Ask for the bars that close by a market time that has come; they can then be taken.
+
+        For a market that is told to move: at a close the next bar, by whose beginning a bar is
+        known to be closed, has not begun yet.
+
+        Raises:
+            VenueUnavailable: The venue did not answer.
+        """
+        await asyncio.gather(*(self._collect_until(s, until_ms) for s in self._tapes))
+
     def take_bars(self) -> tuple[Bar, ...]:
         """Bars closed since the last call."""
         taken = tuple(sorted(self._bars, key=lambda b: (b.close_ms, b.symbol)))
@@ -212,6 +228,16 @@ class CcxtFeed:
                 # The next bar has begun but REST does not show the closed one yet.
                 await self.link.clock.sleep(self.settings.first_wait_s)
                 look.set()
+
+    async def _collect_until(self, symbol: str, until_ms: int) -> None:
+        tape = self._tapes[symbol]
+        rows = await self._since(symbol, tape.since_ms)
+        # Not before the answer is there: those who look beside this would wait for it too.
+        tape.begins(until_ms)
+        new = tape.take(rows)
+        self._bars.extend(new)
+        if new:
+            self._wake.set()
 
     async def _since(self, symbol: str, since_ms: int | None) -> list[Bar]:
         if since_ms is None:

@@ -40,6 +40,9 @@ class TradeNumbers:
             self.floor, self._seen = kept[0] - 1, set(kept)
         return True
 
+    def __contains__(self, trade_id: int) -> bool:
+        return trade_id <= self.floor or trade_id in self._seen
+
     def remove(self, trade_id: int) -> None:
         """Take a number back that could not be kept."""
         self._seen.discard(trade_id)
@@ -123,6 +126,21 @@ class EventGuard:
             return False
         self._keep(self._orders, view.order_id, view)
         return True
+
+    def knows_fill(self, fill: Fill) -> bool:
+        """Whether a fill was admitted or lies before all that are."""
+        numbers = self._trades.get(fill.symbol)
+        return numbers is not None and fill.trade_id in numbers
+
+    def knows_order(self, view: OrderView) -> bool:
+        """Whether an order is known to be as far as this, or further."""
+        seen = self._orders.get(view.order_id)
+        return seen is not None and not _is_further(view, seen)
+
+    def knows_trigger(self, view: TriggerView) -> bool:
+        """Whether a conditional order is known to be as far as this, or further."""
+        seen = self._triggers.get(view.algo_id)
+        return seen is not None and _trigger_rank(view) <= _trigger_rank(seen)
 
     def admit_trigger(self, view: TriggerView) -> bool:
         """Whether a conditional order is further than it was."""

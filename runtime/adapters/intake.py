@@ -52,6 +52,7 @@ class Intake:
         self._listeners: dict[str, asyncio.Future[OrderView]] = {}
         self._expected: dict[str, tuple[float, int, int]] = {}
         self._filled: OrderedDict[int, int] = OrderedDict()
+        self._wallets: OrderedDict[tuple[Any, ...], None] = OrderedDict()
 
     def emit(self, event: VenueEvent) -> None:
         """Tell something."""
@@ -96,6 +97,34 @@ class Intake:
             if filled and self._filled.get(number, 0) >= filled:
                 return
         self._expected[view.client_id] = (self._clock.monotonic_s(), number, filled)
+
+    @property
+    def is_expecting(self) -> bool:
+        """Whether the stream has yet to tell what REST has told, fills included."""
+        return bool(self._expected)
+
+    async def knows(self, raw: Mapping[str, Any]) -> bool:
+        """Whether a message of the user stream has been told, by the stream or by REST.
+
+        Of a change of the wallet, which has no number, whether one like it was told.
+
+        Raises:
+            UnreadableAnswer: It cannot be read.
+        """
+        kind, guard = raw.get("e"), self.guard
+        # What is admitted is told a moment later, when it is written down.
+        async with self._lock:
+            if kind == "ORDER_TRADE_UPDATE":
+                o = raw["o"]
+                instrument = self._instruments[o["s"]]
+                fill = wire.stream_fill(o, instrument)
+                known = guard.knows_order(wire.stream_order(o, instrument))
+                return known and (fill is None or guard.knows_fill(fill))
+            if kind == "ALGO_UPDATE":
+                o = raw["o"]
+                view = wire.stream_trigger(o, self._instruments[o["s"]], wire.whole(raw, "T"))
+                return guard.knows_trigger(view)
+            return kind != "ACCOUNT_UPDATE" or _wallet_key(raw) in self._wallets
 
     def overdue(self, patience_s: float) -> str | None:
         """An order that the stream should have told of by now; forgets it."""
@@ -180,6 +209,9 @@ class Intake:
             await self.trigger(view)
         elif kind == "ACCOUNT_UPDATE":
             self.emit(self._wallet(raw))
+            self._wallets[_wallet_key(raw)] = None
+            if len(self._wallets) > _MOST_PROBLEMS:
+                self._wallets.popitem(last=False)
         elif kind == "ACCOUNT_CONFIG_UPDATE" and "ac" in raw:
             ac = raw["ac"]
             self.emit(ModeChanged(ac["s"], wire.whole(ac, "l"), wire.whole(raw, "T")))
@@ -222,3 +254,8 @@ class Intake:
         }  # fmt: skip
         wallets = {str(b["a"]): wire.units(b, "wb") for b in a.get("B", ())}
         return WalletChanged(str(a.get("m", "")), wallets, moved, wire.whole(raw, "T"))
+
+
+def _wallet_key(raw: Mapping[str, Any]) -> tuple[Any, ...]:
+    a = raw["a"]
+    return raw.get("T"), a.get("m"), *(p.get("s") for p in a.get("P", ()))

@@ -56,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "first bar]",
     )  # fmt: skip
     group.add_argument(
+        "--end", metavar="DATE", dest="market_end",
+        help="UTC date or time at which the market ends; orders then fill at the last close "
+        "[default: with the data]",
+    )  # fmt: skip
+    group.add_argument(
         "--start-quote", metavar="Q", type=float, default=d.start_quote,
         help=f"wallet at the first start, quote [default {d.start_quote:g}]",
     )  # fmt: skip
@@ -93,7 +98,8 @@ def exchange_settings(args: argparse.Namespace) -> ExchangeSettings:
         ExchangeSettings(),
         data=run.data, symbols=run.symbols, timeframe=run.timeframe, seed=run.seed,
         funding_default=run.funding == "default", speed=_speed(args.speed), tick_s=args.tick_s,
-        book=args.book, start=_moment(args.market_start), port=args.port,
+        book=args.book, start=_moment("--start", args.market_start),
+        end=_moment("--end", args.market_end), port=args.port,
         control_port=args.control_port, state=None if args.state is None else Path(args.state),
         api_key=args.api_key, api_secret=args.api_secret, start_quote=args.start_quote,
         limits=args.limits, core=tree.core,
@@ -194,13 +200,13 @@ def _speed(text: str) -> float | Literal["lockstep"]:
         raise FixSettings(f"--speed: lockstep or a number, got {text!r}") from None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _moment(option: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise FixSettings(f"--start: a date such as 2024-01-31, got {text!r}") from None
+        raise FixSettings(f"{option}: a date such as 2024-01-31, got {text!r}") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 

@@ -68,13 +68,14 @@ def account_view(session: ExchangeSession) -> dict[str, Any]:
     }
 
 
-def prices_view(session: ExchangeSession) -> dict[str, dict[str, str]]:
-    """Last price and mark of every contract."""
-    out = {}
+def prices_view(session: ExchangeSession) -> dict[str, dict[str, str | int | float]]:
+    """Last price and mark of every contract, in quote and as exact ticks."""
+    out: dict[str, dict[str, str | int | float]] = {}
     for name, quote in session.state.quotes.items():
         scale = _scale(name, session)
         out[name] = {
-            "last": scale.price(quote.last_ticks), "mark": scale.fine_price(quote.mark_ticks)
+            "last": scale.price(quote.last_ticks), "mark": scale.fine_price(quote.mark_ticks),
+            "last_ticks": quote.last_ticks, "mark_ticks": quote.mark_ticks,
         }  # fmt: skip
     return out
 

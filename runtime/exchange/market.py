@@ -11,7 +11,7 @@ import numpy as np
 
 from envs.core.errors import FixData
 from envs.core.market_data import MarketData
-from envs.core.rules.walk import RULE_PATH, adverse_first, signed_vertex, vertex_ns
+from envs.core.rules.walk import vertex_ns
 from envs.core.series import MarketSeries, prepare
 from envs.core.types import NS_PER_SECOND
 from envs.market.build import build_market, load_market
@@ -55,16 +55,22 @@ class ExchangeMarket:
         series: columns as the core reads them, slippage, marks and funding included.
         symbols: names, sorted.
         first: point at the first start, a close.
+        last_row: the bar whose close ends the market.
         tick_ns: market time between two ticks.
         fingerprint: hash of the data.
     """
 
-    def __init__(self, series: MarketSeries, first_row: int, tick_s: float = 1.0) -> None:
+    def __init__(
+        self, series: MarketSeries, first_row: int, tick_s: float = 1.0,
+        last_row: int | None = None,
+    ) -> None:  # fmt: skip
         market = series.market
-        if not 0 <= first_row < market.n_bars - 1:
+        self.last_row = market.n_bars - 1 if last_row is None else last_row
+        if not 0 <= first_row < self.last_row < market.n_bars:
             raise FixData(
-                f"market: the start is bar {first_row + 1} of {market.n_bars}, but at least one "
-                "bar must follow it: start earlier (--start) or give more bars"
+                f"market: the start is bar {first_row + 1}, the end bar {self.last_row + 1} of "
+                f"{market.n_bars}, but at least one bar must follow the start: start earlier "
+                "(--start), end later (--end) or give more bars"
             )
         for s, name in enumerate(market.symbols):
             if not bool(series.series[s].valid[: first_row + 1].any()):
@@ -75,10 +81,10 @@ class ExchangeMarket:
         self.first = Point(first_row, CLOSE)
         self.tick_ns = max(1, round(tick_s * NS_PER_SECOND))
         self.fingerprint = fingerprint(market)
-        self.last_row = market.n_bars - 1
         self._paths: dict[str, tuple[int, list[tuple[int, float]]]] = {}
         self._most_ticks = -(-self.interval_ns // self.tick_ns) + 1
         self._index = {name: s for s, name in enumerate(market.symbols)}
+        self._valid = [one.valid.tolist() for one in series.series]
         self._first_open_ns = int(market.close_ns[0]) - market.interval_ns
 
     def index(self, symbol: str) -> int:
@@ -99,11 +105,11 @@ class ExchangeMarket:
 
     def trades_in(self, symbol: str, row: int) -> bool:
         """Whether a symbol has this bar."""
-        return row <= self.last_row and bool(self.series.series[self._index[symbol]].valid[row])
+        return row <= self.last_row and self._valid[self._index[symbol]][row] is True
 
     def last_traded_row(self, symbol: str, row: int) -> int:
         """Last bar a symbol has at or before ``row``."""
-        valid = self.series.series[self._index[symbol]].valid
+        valid = self._valid[self._index[symbol]]
         while not valid[row]:
             row -= 1
         return row
@@ -118,7 +124,8 @@ class ExchangeMarket:
 
     def slip(self, symbol: str, row: int) -> float:
         """Slippage of fills in a bar, known before it."""
-        return float(self.series.series[self._index[symbol]].slip[row])
+        # The same numbers as the column ``slip``, which is slow to read one by one.
+        return self.series.slip_next[self._index[symbol]][max(row - 1, 0)]
 
     def vertex_time(self, row: int, vertex: int) -> int:
         """Market time of a vertex: thirds of the bar."""
@@ -134,12 +141,12 @@ class ExchangeMarket:
         if kept is not None and kept[0] == row:
             return kept[1]
         s = self._index[symbol]
-        bar, mark = self.series.bars[s][row], self.series.marks[s][row]
-        adverse = adverse_first(1, bar[0], bar[3], RULE_PATH, True)
-        path = [
-            (int(signed_vertex(v, 1, adverse, *bar)), float(signed_vertex(v, 1, adverse, *mark)))
-            for v in range(4)
-        ]
+        o, h, low, c = self.series.bars[s][row]
+        mo, mh, ml, mc = self.series.marks[s][row]
+        # ``adverse_first`` and ``signed_vertex`` of the rule ``path`` for side 1, written out.
+        path = [(o, mo), (low, ml), (h, mh), (c, mc)]
+        if c < o:
+            path[1], path[2] = path[2], path[1]
         self._paths[symbol] = (row, path)
         return path
 
@@ -155,7 +162,10 @@ class ExchangeMarket:
 
     def quote(self, symbol: str, point: Point) -> tuple[int, float]:
         """Last price and mark at a point: linear in time between two vertices."""
-        price, mark = self.vertex(symbol, point.row, point.vertex)
+        if point.vertex == CLOSE:
+            s = self._index[symbol]
+            return self.series.bars[s][point.row][3], self.series.marks[s][point.row][3]
+        price, mark = self._path(symbol, point.row)[point.vertex]
         if not point.tick:
             return price, mark
         to, mark_to = self.vertex(symbol, point.row, point.vertex + 1)
@@ -246,7 +256,10 @@ def open_market(settings: ExchangeSettings) -> ExchangeMarket:
     first = max(int(np.argmax(data.valid[:, s])) for s in range(data.n_symbols)) + START_BARS - 1
     if settings.start is not None:
         first = data.row_at(_ns_of(settings.start))
-    return ExchangeMarket(prepare(data, settings.core), first, settings.tick_s)
+    last = None
+    if settings.end is not None:
+        last = min(data.row_at(_ns_of(settings.end)), data.n_bars - 1)
+    return ExchangeMarket(prepare(data, settings.core), first, settings.tick_s, last)
 
 
 def _market_of(settings: ExchangeSettings) -> MarketData:

@@ -6,6 +6,7 @@ vertex all symbols by name. Symbols without business only get their quote.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.exchange.engine import Engine
@@ -47,12 +48,13 @@ class MarketWalk:
         self.engine, self.market, self.lockstep = engine, market, lockstep
         self.klines = Klines(market)
         self.point = market.first
+        self._now_ns = 0
         self._jump(market.first)
 
     @property
     def now_ns(self) -> int:
         """Market time."""
-        return self.market.time_of(self.point)
+        return self._now_ns
 
     @property
     def ended(self) -> bool:
@@ -68,29 +70,34 @@ class MarketWalk:
 
     def step(self) -> MarketMove:
         """Go to the next point."""
-        self._step()
-        return self._move()
+        self.go()
+        return self.report()
 
     def skip_to_close(self) -> MarketMove:
         """Go to the close of the present bar at once, or of the next; nothing may be open."""
+        self.leap()
+        return self.report()
+
+    def leap(self) -> None:
+        """As ``skip_to_close``, without the report."""
         row = self.point.row + (1 if self.point.vertex == CLOSE else 0)
         self._jump(Point(row, CLOSE))
-        return self._move()
 
     def move_to(self, target: Point) -> None:
         """Go to a point ahead, step by step where anything is open, else at once."""
         end = self.market.number(target)
         while self.market.number(self.point) < end:
             if self.engine.state.has_business():
-                self._step()
+                self.go()
             else:
                 self._jump(target)
 
-    def _step(self) -> None:
+    def go(self) -> None:
+        """As ``step``, without the report."""
         engine, market, start = self.engine, self.market, self.point
         end = self.next_point
         state = engine.state
-        traded = [name for name in market.symbols if market.trades_in(name, end.row)]
+        traded = self._traded(end.row)
         if end.vertex == 0 and end.tick == 0:
             for name in traded:
                 stamp = market.funding_at(name, end.row) if name in state.holdings else None
@@ -100,26 +107,41 @@ class MarketWalk:
             if state.has_business(name):
                 engine.walk(name, market.piece(name, start, end))
             else:
-                price, mark = market.quote(name, end)
-                state.quotes[name] = Quote(price, mark, market.slip(name, end.row))
+                self._set_quote(name, end)
         self._arrive(end)
 
     def _jump(self, target: Point) -> None:
         market = self.market
         for name in market.symbols:
             row = market.last_traded_row(name, target.row)
-            at = target if row == target.row else Point(row, CLOSE)
-            price, mark = market.quote(name, at)
-            self.engine.state.quotes[name] = Quote(price, mark, market.slip(name, row))
+            self._set_quote(name, target if row == target.row else Point(row, CLOSE))
         self._arrive(target)
+
+    def _set_quote(self, name: str, point: Point) -> None:
+        price, mark = self.market.quote(name, point)
+        slip = self.market.slip(name, point.row)
+        quote = self.engine.state.quotes.get(name)
+        if quote is None:
+            self.engine.state.quotes[name] = Quote(price, mark, slip)
+        else:
+            quote.last_ticks, quote.mark_ticks, quote.slip = price, mark, slip
+
+    def _traded(self, row: int) -> Sequence[str]:
+        """Symbols that have a bar, by name."""
+        market = self.market
+        return [name for name in market.symbols if market.trades_in(name, row)]
 
     def _arrive(self, point: Point) -> None:
         self.point = point
-        self.engine.at_close = self.lockstep and point.vertex == CLOSE
+        self._now_ns = self.market.time_of(point)
+        # After the last close there is no open to wait for: the core closes there too.
+        waits = point.vertex == CLOSE and not self.market.is_last(point)
+        self.engine.at_close = self.lockstep and waits
 
-    def _move(self) -> MarketMove:
+    def report(self) -> MarketMove:
+        """The last step as a value."""
         market, point, quotes = self.market, self.point, self.engine.state.quotes
-        traded = [name for name in market.symbols if market.trades_in(name, point.row)]
+        traded = self._traded(point.row)
         moves = tuple(
             SymbolMove(name, quotes[name].last_ticks, quotes[name].mark_ticks) for name in traded
         )

@@ -38,6 +38,11 @@ class Outbox:
         """Hear of steps of the market; returns what ends it."""
         return _added(self._watchers, callback)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody hears of steps of the market."""
+        return bool(self._watchers)
+
     def put(self, line: int, move: MarketMove | None, events: Sequence[VenueEvent]) -> None:
         """Add what may leave once journal line ``line`` is on disk."""
         self._parcels.append(_Parcel(line, move, events))

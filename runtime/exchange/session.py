@@ -159,9 +159,10 @@ class ExchangeSession:
             self._refuse_in_gap(command.request.symbol)
         result = apply(command, self.engine, self.modes, self.now_ns)
         events = self.state.take_events()
-        self._command_line = self._append(
-            command_entry(command, self.point, self.clock.now_ms(), self.state)
-        )
+        if self._journal is not None:
+            self._command_line = self._append(
+                command_entry(command, self.point, self.clock.now_ms(), self.state)
+            )
         self._outbox.put(self._command_line, None, events)
         await self._sync(self._command_line)
         self._deliver()
@@ -194,6 +195,25 @@ class ExchangeSession:
             tuple(k for m in moves for k in m.klines), tuple(events), dict(self.state.holdings),
             self.ended,
         )  # fmt: skip
+
+    def glide(self) -> None:
+        """``advance`` by one vertex without its report, for a trader in this process.
+
+        Raises:
+            FixInput: Not in lockstep, with a journal, or the market has ended.
+        """
+        if not self.settings.lockstep or self._journal is not None or self.ended:
+            why = "the market has ended" if self.ended else "lockstep without a journal is needed"
+            raise FixInput(f"glide: {why}")
+        walk, outbox = self._walk, self._outbox
+        if self.state.has_business():
+            walk.go()
+        else:
+            walk.leap()
+        events = self.state.take_events()
+        if events or outbox.is_watched:
+            outbox.put(0, walk.report() if outbox.is_watched else None, events)
+            outbox.deliver(0)
 
     async def run(self) -> None:
         """Timed mode: move the market with the wall clock until the data ends.
@@ -287,9 +307,14 @@ class ExchangeSession:
             raise VenueError(-1001, NO_JOURNAL, 503)
 
     def _refuse_in_gap(self, symbol: str) -> None:
-        """A bar that is missing trades nothing; an order sent at a close may wait for one."""
+        """A bar that is missing trades nothing; an order sent at a close may wait for one.
+
+        When the data has ended there is nothing to wait for: orders fill at the last price.
+        """
         self.state.listing(symbol)
-        if not self.engine.at_close and not self.market.trades_in(symbol, self.point.row):
+        if self.engine.at_close or self.ended:
+            return
+        if not self.market.trades_in(symbol, self.point.row):
             text = "Symbol is on delivering or delivered or settling or closed or pre-trading."
             raise VenueError(-4108, text)
 

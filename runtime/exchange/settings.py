@@ -30,6 +30,7 @@ class ExchangeSettings:
         book: ``none`` fills whole at the core's price, ``depth`` from a synthetic book.
         start: market time at the first start; without, 1,600 bars after
             the first bar that all symbols have.
+        end: market time at which the market ends; without, with the data.
         port, control_port: 0 takes a free one; without a control port, the one after ``port``.
         state: the journal, or None for a venue that forgets.
         seed: of the synthetic market and the synthetic book.
@@ -47,6 +48,7 @@ class ExchangeSettings:
     tick_s: float = 1.0
     book: Literal["none", "depth"] = "none"
     start: datetime | None = None
+    end: datetime | None = None
     port: int = 18_080
     control_port: int | None = None
     state: Path | None = None
@@ -74,8 +76,9 @@ class ExchangeSettings:
         for name, port in (("--port", self.port), ("--control-port", self.control_port or 0)):
             if not 0 <= port <= 65_535:
                 raise FixSettings(f"{name}: 0 to 65535, got {port}")
-        if self.start is not None and self.start.tzinfo is None:
-            raise FixSettings(f"--start: a time with its zone is needed, got {self.start}")
+        for name, moment in (("--start", self.start), ("--end", self.end)):
+            if moment is not None and moment.tzinfo is None:
+                raise FixSettings(f"{name}: a time with its zone is needed, got {moment}")
 
     def _check_choices(self) -> None:
         if self.limits not in ("vendor", "none"):
@@ -116,4 +119,5 @@ class ExchangeSettings:
             "liquidation_fee": costs.liquidation_fee,
             "slippage_min_bps": costs.slippage_min_bps,
             "slippage_max_bps": costs.slippage_max_bps,
+            "end": None if self.end is None else self.end.isoformat(),
         }

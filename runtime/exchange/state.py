@@ -122,20 +122,23 @@ class VenueState:
 
     def open_orders(self, symbol: str | None = None) -> list[Order]:
         """Open orders in order of id, of one symbol or all."""
+        if symbol is not None:
+            return list(self._open[symbol].values())
         found = [o for name in self._names(symbol) for o in self._open[name].values()]
         return sorted(found, key=lambda o: o.order_id)
 
     def open_algos(self, symbol: str | None = None) -> list[AlgoOrder]:
         """Conditional orders that wait for their trigger, in order of id."""
+        if symbol is not None:
+            return list(self._waiting[symbol].values())
         found = [a for name in self._names(symbol) for a in self._waiting[name].values()]
         return sorted(found, key=lambda a: a.algo_id)
 
     def has_business(self, symbol: str | None = None) -> bool:
         """Whether a symbol, or any, has a position or an order of either kind that is open."""
-        return any(
-            name in self.holdings or self._open[name] or self._waiting[name]
-            for name in self._names(symbol)
-        )
+        if symbol is not None:
+            return symbol in self.holdings or bool(self._open[symbol] or self._waiting[symbol])
+        return bool(self.holdings) or any(self._open.values()) or any(self._waiting.values())
 
     def find_order(
         self, symbol: str, order_id: int | None, client_id: str | None, code: int = NO_SUCH_ORDER

@@ -1,63 +1,64 @@
-"""``ports.Store`` on SQLAlchemy: SQLite with a write-ahead log by default, others by URL.
+"""``ports.Store`` in a database: SQLite with a write-ahead log by default, PostgreSQL by URL.
 
-All statements run on one worker thread, so that the event loop never waits for the disk; an
-in-process venue may have them run inline, then its coroutines complete without suspending.
+All statements run on the database's worker thread, so that the event loop never waits for the
+disk; an in-process venue may have them run inline, then its coroutines never suspend.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, create_engine, event, insert, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy import Connection, Insert, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from envs.core.errors import FixSettings, RefusedArtifact
 from runtime.port_errors import StoreUnavailable
 from runtime.port_values import Fill, Intent, IntentState, OrderView, TriggerView
+from runtime.store.database import Database, open_database
 from runtime.store.rows import ORDER, ask_of, kind_of, to_text, view_of
-from runtime.store.tables import METADATA, SCHEMA_VERSION, about, confirmed, fills, intents, orders
+from runtime.store.tables import confirmed, fills, intents, orders
 
 _OPEN_STATES = (IntentState.PENDING.value, IntentState.UNKNOWN.value)
-_BUSY_MS = 5_000
 T = TypeVar("T")
 
 
 class SqlStore:
-    """The journal in a database.
+    """Intents, orders and fills in a database.
 
     Args:
-        url: SQLAlchemy URL; ``sqlite:///file`` or ``sqlite://`` in memory.
-        threaded: run statements on a worker thread.
-        durable: SQLite waits for the disk at each commit, so that a power failure loses nothing;
-            without, a killed process still loses nothing.
+        database: one that is open, shared with the journal and closed by its owner; or a URL, then
+            ``open`` and ``close`` are of this store alone.
+        threaded: run statements on a worker thread (URL only).
+        durable: see ``open_database`` (URL only).
     """
 
-    def __init__(self, url: str, *, threaded: bool = True, durable: bool = True) -> None:
-        self._url, self._durable = url, durable
-        self._engine: Engine | None = None
-        self._pool = ThreadPoolExecutor(1, "journal") if threaded else None
+    def __init__(
+        self, database: Database | str, *, threaded: bool = True, durable: bool = True
+    ) -> None:
+        self._url = database if isinstance(database, str) else ""
+        self._database = None if isinstance(database, str) else database
+        self._threaded, self._durable = threaded, durable
 
     async def open(self) -> None:
-        """Open or create the journal.
+        """Open or create the database of a URL; see ``open_database`` for what it raises."""
+        if not self._url or self._database is not None:
+            return
 
-        Raises:
-            FixSettings: Not a URL of a database.
-            RefusedArtifact: A journal of another version.
-            StoreUnavailable: It cannot be opened.
-        """
-        await self._run(self._open)
+        def opened() -> Database:
+            return open_database(self._url, threaded=self._threaded, durable=self._durable)
+
+        self._database = await asyncio.to_thread(opened) if self._threaded else opened()
 
     async def close(self) -> None:
-        """Close it; open it again to go on."""
-        if self._engine is not None:
-            await self._run(self._engine.dispose)
-            self._engine = None
+        """Close the database of a URL; open it again to go on."""
+        if self._url and self._database is not None:
+            database, self._database = self._database, None
+            if self._threaded:
+                await asyncio.to_thread(database.close)
+            else:
+                database.close()
 
     async def save_intent(self, intent: Intent) -> bool:
         """Write an intent down; False when this client id is already there, unchanged then."""
@@ -169,57 +170,9 @@ class SqlStore:
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         """Run statements in one transaction; returns when it is committed."""
-        engine = self._engine
-        if engine is None:
+        if self._database is None:
             raise StoreUnavailable("journal: not open")
-
-        def inside() -> T:
-            with engine.begin() as db:
-                return work(db)
-
-        return await self._run(inside)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            if self._pool is None:
-                return work()
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise StoreUnavailable(f"journal {_shown(self._url)}: {error}") from error
-
-    def _open(self) -> None:
-        try:
-            parsed = make_url(self._url)
-        except SQLAlchemyError as error:
-            raise FixSettings(f"QT_DATABASE_URL: not a database URL: {error}") from error
-        if parsed.get_backend_name() == "sqlite":
-            options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
-            if parsed.database in (None, "", ":memory:"):
-                options["poolclass"] = StaticPool
-            engine = create_engine(parsed, **options)
-            event.listen(engine, "connect", self._prepare_sqlite)
-        else:
-            engine = create_engine(parsed, pool_pre_ping=True)
-        METADATA.create_all(engine)
-        with engine.begin() as db:
-            found = db.execute(select(about.c.value).where(about.c.name == "schema")).scalar()
-            if found is None:
-                db.execute(insert(about).values(name="schema", value=str(SCHEMA_VERSION)))
-            elif found != str(SCHEMA_VERSION):
-                raise RefusedArtifact(
-                    f"journal {_shown(self._url)}: version {found}, this program reads "
-                    f"{SCHEMA_VERSION}; use the program it was written with"
-                )
-        self._engine = engine
-
-    def _prepare_sqlite(self, connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={'FULL' if self._durable else 'NORMAL'}")
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        cursor.close()
+        return await self._database.run(work)
 
 
 def _intent_of(row: Mapping[Any, Any]) -> Intent:
@@ -227,11 +180,3 @@ def _intent_of(row: Mapping[Any, Any]) -> Intent:
         ask_of(row["kind"], row["ask"]), row["created_ms"], IntentState(row["state"]),
         row["venue_id"], row["code"], row["text"], row["settled_ms"],
     )  # fmt: skip
-
-
-def _shown(url: str) -> str:
-    """A URL without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "(unreadable URL)"

@@ -1,10 +1,13 @@
-"""Tables of the journal: intents, orders and fills. Money and counts are integers, never floats."""
+"""Tables of the database: records, state, intents, orders and fills.
+
+Money and counts are integers, never floats. Version 1 had no ``journal``, ``state`` and ``stop_requests``.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 METADATA = MetaData()
 
 about = Table(
@@ -67,4 +70,42 @@ fills = Table(
     Column("realised_units", BigInteger, nullable=False),
     Column("maker", Boolean, nullable=False),
     Column("time_ms", BigInteger, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    METADATA,
+    # A plain INTEGER is the row number itself in SQLite: no second index.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True,
+           autoincrement=False),
+    Column("kind", String(24), nullable=False),
+    Column("time_ns", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("journal_by_key", "kind", "key", "seq"),
+)  # fmt: skip
+
+state = Table(
+    "state",
+    METADATA,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=True),
+    Column("checksum", String(64), nullable=False),
+)
+"""One row: the last line of the journal, its hash, and the state the lines led to."""
+
+stop_requests = Table(
+    "stop_requests",
+    METADATA,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("ask", String(10), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("asked_ns", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )

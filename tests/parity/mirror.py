@@ -50,7 +50,7 @@ class Mirror:
     session: ExchangeSession
     pending: dict[str, Entry] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
-    refused_defensive: bool = False
+    refused_defensive: int = 0
     _names: int = 0
 
     def __post_init__(self) -> None:
@@ -170,7 +170,7 @@ class Mirror:
         except VenueError as error:
             if error.code != WOULD_TRIGGER:
                 raise
-            self.refused_defensive |= held.guard.stop_kind == ExitReason.DEFENSIVE
+            self.refused_defensive += held.guard.stop_kind == ExitReason.DEFENSIVE
             held.guard = with_order(held.guard, held.guard.stop_kind)
             await self._exit(symbol, held)
             return

@@ -92,11 +92,8 @@ class Pair:
         """Whether the core did what no client of an exchange can do.
 
         A resting entry that fills inside a piece is protected from there on in the core, at the
-        next vertex on an exchange; and a DEFENSIVE stop follows the mark, which may lie beyond the
-        last price, where an exchange refuses a stop.
+        next vertex on an exchange.
         """
-        if self.mirror.refused_defensive:
-            return True
         closed = [r.outcome for r in self.resolved if isinstance(r.outcome, ClosedTrade)]
         return any(
             leg.time_ns == trade.entry_ns and trade.entry_ns % NS_PER_HOUR != 0
@@ -166,6 +163,16 @@ def test_the_ladder_acts_the_same() -> None:
         assert pair.finished
         reasons += pair.reasons()
     assert {ExitReason.DEFENSIVE, ExitReason.EMERGENCY} <= set(reasons)
+
+
+MET_AT_ONCE = [(9, 0.2), (17, 0.05), (19, 0.2), (33, 0.05), (63, 0.2)]
+
+
+@pytest.mark.parametrize(("seed", "shock"), MET_AT_ONCE)
+def test_a_defensive_stop_beyond_the_last_price_is_a_market_exit(seed: int, shock: float) -> None:
+    pair = pair_of(seed, n=120, shock=shock, with_mark=True)
+    assert pair.finished
+    assert pair.mirror.refused_defensive > 0
 
 
 @pytest.mark.parametrize("unfilled", list(EntryUnfilled))

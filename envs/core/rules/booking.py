@@ -94,8 +94,15 @@ def fund_book(
 
     Payments leave the isolated margin and receipts join it, so the liquidation level moves.
     """
+    received = funding_received(side, mark_quote, quantity_of(book.qty, contract), rate)
+    return book_funding(side, entry, book, received, contract, tier)
+
+
+def book_funding(
+    side: int, entry: int, book: Book, received: int, contract: Contract, tier: Tier
+) -> Book:
+    """Book units of funding received (negative: paid) on a position."""
     quantity = quantity_of(book.qty, contract)
-    received = funding_received(side, mark_quote, quantity, rate)
     margin = book.margin + received
     return Book(
         book.qty,

@@ -29,8 +29,9 @@ from envs.market.planted import synthetic_market
 from envs.market.synthetic import SyntheticSettings
 from runtime.bundle import load_bundle
 from runtime.settings import load_settings
+from runtime.signals.market import instant_of
 from training import explain
-from training.bundle_evaluation import instant_of, signals_of
+from training.bundle_evaluation import signals_of
 from training.explanation import Advice, moment_of, play_to
 from training.inputs import iso
 from training.simulate import Period, Simulator

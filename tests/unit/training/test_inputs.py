@@ -8,7 +8,8 @@ import pytest
 from envs.core.errors import FixSettings
 from envs.core.market_data import MarketData
 from runtime.settings import load_settings
-from training.inputs import detail_of, generated, load_inputs
+from runtime.signals.market import detail_of, generated
+from training.inputs import load_inputs
 
 
 def test_finer_bars_are_read_only_for_the_rule_that_walks_them() -> None:

@@ -1,0 +1,1 @@
+"""What a terminal shows of a running trader; nothing here touches the loop's timing."""

@@ -1,0 +1,350 @@
+"""The order of the steps: from a closed bar to orders, from fills to learning; no rules of its own.
+
+A driver calls ``on_vertex`` and ``on_close`` (lockstep: sim, local exchange) or ``monitor``,
+``on_close`` and ``reconcile`` (by the clock). One commit of the journal stands before everything
+that has consequences: before learning, before orders are sent, and after the venue has answered.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from envs.core.account import Account
+from envs.core.decide import Desk, decide
+from envs.core.rules.rounding import from_units
+from envs.core.trade import ClosedTrade, ResolvedDecision, ResolvedLabel
+from envs.core.types import ExitReason
+from envs.kernel.counterfactual import compiled_ladder
+from runtime.kernel_parts import KernelParts
+from runtime.kernel_ports import Quote, Record
+from runtime.monitor import CLOSE, SECOND, Monitor
+from runtime.port_errors import VenueUnavailable
+from runtime.port_market import Bar
+from runtime.reconcile import Reconciler
+from runtime.trading import records
+from runtime.trading.books import Books
+from runtime.trading.context import Context, Observer
+from runtime.trading.entering import Entering
+from runtime.trading.exits import Exits
+from runtime.trading.live_world import LiveWorld
+from runtime.trading.protecting import Protecting
+from runtime.trading.state import books_state, restore_books
+from runtime.trading.taking import Taking
+from runtime.trading.tickets import Ticket
+
+_LOG = logging.getLogger(__name__)
+STATE_VERSION = 1
+
+
+class Kernel:
+    """One account, traded.
+
+    Attributes:
+        context: the shared state; read it freely.
+        bar_ns: close of the last bar received, 0 before the first.
+    """
+
+    def __init__(self, parts: KernelParts) -> None:
+        self.parts, self.bar_ns = parts, 0
+        account = Account(
+            parts.settings.core.start_equity_quote, parts.signals.data.contracts, keep_ledger=True
+        )
+        books = Books(account, parts.symbols)
+        self.context = Context(
+            parts.settings.core, parts.account_name, parts.symbols, parts.venue, parts.journal,
+            parts.signals, parts.learning, parts.stop, books, parts.options,
+        )  # fmt: skip
+        self.taking = Taking(self.context)
+        self.entering = Entering(self.context, self.taking)
+        self.exits = Exits(self.context, self.taking)
+        self.protecting = Protecting(self.context, self.exits)
+        self.watcher = Monitor(
+            self.context, self.taking, self.entering, self.exits, self.protecting
+        )
+        self.reconciler = Reconciler(
+            self.context, self.taking, self.entering, self.protecting, parts.store,
+            adopts=parts.adopts,
+        )  # fmt: skip
+        self.world = LiveWorld(parts.settings.core, parts.signals, account, parts.stop)
+        self._desk: Desk | None = None
+        self._decided_ns = 0
+        self._labels: list[tuple[ResolvedLabel, ...]] = []
+        self._resolved: list[ResolvedDecision] = []
+        self._blocks: dict[str, str] = {}
+        self._events = 0
+
+    @property
+    def trades(self) -> list[ClosedTrade]:
+        """Closed trades since the start of this process, in order."""
+        return self.context.trades
+
+    @property
+    def observers(self) -> list[Observer]:
+        """Called with every record as it is made; must be quick and never raise."""
+        return self.context.observers
+
+    def block_entries(self, symbol: str, reason: str) -> None:
+        """Take no new risk in a contract (stale feed, clock); an empty reason lifts it."""
+        if reason:
+            self._blocks[symbol] = reason
+        else:
+            self._blocks.pop(symbol, None)
+
+    async def start(self) -> None:
+        """Recover: journal, venue, missing events, stops; decide what was not decided yet.
+
+        Raises:
+            VenueUnavailable: The venue did not tell everything; try again.
+            RefusedArtifact: The state is of a newer version or of other contracts.
+        """
+        context, parts = self.context, self.parts
+        context.now_ns = parts.clock_ns()
+        state = await parts.journal.last_state()
+        if state is None:
+            await self._begin()
+        else:
+            self._restore(state)
+        context.tell(Record(records.RUN, context.now_ns, str(context.now_ns), dict(parts.run)))
+        await self._commit()
+        await self.reconciler.recover()
+        await self._commit()
+        await self.watcher.look(SECOND, {}, stepped=parts.options.in_turn)
+        await self._commit()
+        age_ns = context.now_ns - self.bar_ns
+        if self.bar_ns > self._decided_ns and age_ns <= parts.options.decide_within_s * 1e9:
+            await self._signal_and_decide(self.bar_ns)
+
+    async def on_vertex(self, now_ns: int, index: int, quotes: Mapping[str, Quote]) -> None:
+        """Lockstep: act on what happened up to a vertex (0 open, 1, 2 extremes, 3 close)."""
+        self.context.now_ns = now_ns
+        await self.watcher.look(index, quotes, stepped=True)
+        self._tell_gate()
+        await self._commit()
+
+    async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
+        """By the clock: the same between closes, at whatever the prices are."""
+        self.context.now_ns = now_ns
+        await self.watcher.look(SECOND, quotes, stepped=False)
+        self._tell_gate()
+        await self._commit()
+
+    async def reconcile(self) -> None:
+        """Compare with the venue."""
+        self.context.now_ns = self.parts.clock_ns()
+        await self.reconciler.compare()
+        await self._commit()
+
+    async def on_close(
+        self, close_ns: int, bars: Sequence[Bar], *, quotes: Mapping[str, Quote] | None = None
+    ) -> None:
+        """Take in the bars of a close, learn what they resolve, decide and send.
+
+        ``quotes``: by the clock, the prices at which resting entries and time exits are judged; in
+        lockstep ``on_vertex`` of the close did that.
+        """
+        context, parts = self.context, self.parts
+        context.now_ns = max(context.now_ns, close_ns)
+        if quotes is not None:
+            await self.watcher.look(CLOSE, quotes, stepped=False)
+        labels = parts.signals.receive(close_ns, bars)
+        self.bar_ns = close_ns
+        context.tell(records.bar_record(close_ns, bars))
+        if labels:
+            context.tell(records.labels_record(close_ns, labels))
+            self._labels.append(labels)
+        self._resolve(parts.learning.due(parts.signals.row))
+        await self._commit()
+        await self._learn()
+        if parts.clock_ns() - close_ns > parts.options.decide_within_s * 1e9:
+            self._decided_ns = close_ns
+            context.alarm(str(close_ns), "the bar is too old to decide on")
+            await parts.signals.vote()
+            parts.signals.weigh()
+            return
+        await self._signal_and_decide(close_ns)
+
+    async def finish(self) -> None:
+        """The market has ended: close what is open at the last close, reason END, and learn."""
+        books = self.context.books
+        for s in sorted(books.account.pending):
+            ticket = books.tickets[s]
+            await self.entering.cancel(ticket)
+            if not ticket.filled:
+                self.entering.drop(ticket, "END")
+        for s in sorted(books.account.positions):
+            books.tickets[s].exit = None
+            await self.exits.send(s, int(ExitReason.END))
+        await self.watcher.look(SECOND, {}, stepped=True)
+        self._resolve(self.parts.learning.finish())
+        await self._commit()
+        await self._learn(force=True)
+
+    async def stop(self, *, flatten: bool) -> tuple[str, ...]:
+        """End in order; positions are closed when asked, else left with their stops.
+
+        Returns the contracts still open.
+        """
+        context, books = self.context, self.context.books
+        for s in sorted(books.account.pending):
+            ticket = books.tickets[s]
+            await self.entering.cancel(ticket)
+            if not ticket.filled and not ticket.entry_open:
+                self.entering.drop(ticket, "STOPPED")
+        if flatten:
+            for s in sorted(books.account.positions):
+                await self.exits.send(s, int(ExitReason.EMERGENCY))
+        await self.watcher.look(SECOND, {}, stepped=self.parts.options.in_turn)
+        await self._commit()
+        await self._learn(force=True)
+        return tuple(context.symbols[s] for s in sorted(books.account.positions))
+
+    def state(self) -> dict[str, Any]:
+        """The state document of this moment."""
+        parts = self.parts
+        return {
+            "version": STATE_VERSION,
+            "now_ns": self.context.now_ns,
+            "bar_ns": self.bar_ns,
+            "decided_ns": self._decided_ns,
+            "books": books_state(self.context, self.taking),
+            "stop": parts.stop.state(),
+            "signals": parts.signals.state(),
+            "learning": parts.learning.state(),
+        }
+
+    async def _begin(self) -> None:
+        """A new journal: the account holds what the venue says."""
+        view = await self.parts.venue.account()
+        if view.balance is None:
+            raise VenueUnavailable(f"venue: no balance: {'; '.join(view.failures)}")
+        account = self.context.books.account
+        account.cash_units = account.start_units = view.balance.wallet_units
+        self.taking.income_ms = view.taken_ms
+        for symbol in self.context.symbols:
+            fills = await self.parts.venue.fills_since(symbol, 0)
+            self.context.books.floor[symbol] = max((f.trade_id for f in fills), default=0)
+        if self.parts.signals.row >= 0:
+            self.bar_ns = self.world.now_ns
+        equity = from_units(account.cash_units)
+        self.parts.stop.restore(None, equity, self.context.now_ns, known=False)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        context, parts = self.context, self.parts
+        restore_books(state["books"], context, self.taking)
+        self.bar_ns, self._decided_ns = int(state["bar_ns"]), int(state["decided_ns"])
+        parts.signals.restore(state["signals"])
+        if parts.found is not None:
+            parts.learning.restore(state["learning"], parts.found)
+        equity = context.books.account.equity_quote()
+        parts.stop.restore(
+            state.get("stop"), equity, context.now_ns, known=True, watched=context.symbols
+        )
+
+    def _resolve(self, resolved: Sequence[ResolvedDecision]) -> None:
+        for r in resolved:
+            self.context.tell(records.resolved_record(self.context.now_ns, r))
+        self._resolved += resolved
+
+    async def _learn(self, *, force: bool = False) -> None:
+        """Learn what is journalled; what could not be journalled waits."""
+        learning = self.parts.learning
+        for labels in self._labels:
+            learning.learn_labels(labels)
+        if self._resolved:
+            learning.learn(self._resolved)
+        self._labels, self._resolved = [], []
+        if self.parts.checkpoint is not None:
+            await self.parts.checkpoint(force)
+
+    async def _signal_and_decide(self, close_ns: int) -> None:
+        """Votes, weights, signal; every candidate in its order; then all entries are sent."""
+        parts = self.parts
+        await parts.signals.vote()
+        parts.signals.weigh()
+        if parts.options.full:
+            self._tell_signals(close_ns)
+        tickets = self._decide()
+        self._decided_ns = close_ns
+        await self._commit()
+        if tickets:
+            await self.entering.send(tickets)
+            for ticket in tickets:
+                if ticket.filled and ticket.s in self.context.books.account.positions:
+                    await self.protecting.ensure(ticket.s)
+            await self._commit()
+
+    def _decide(self) -> list[Ticket]:
+        """Decide the candidates of the row; returns what is to be sent."""
+        parts, desk = self.parts, self._desk_now()
+        out = []
+        for s in desk.candidates():
+            if desk.block_reason(s) == "END":
+                continue
+            view = desk.view(s)
+            blocked = self._blocked(s)
+            if view.executable and blocked:
+                view = replace(view, executable=False, block_reason=blocked)
+            decision = decide(view, parts.brain, parts.chain)
+            self.context.tell(records.decision_record(view, decision))
+            parts.learning.watch(view, decision)
+            if decision.chosen is None:
+                continue
+            if desk.commit(view, decision):
+                out.append(self.entering.prepare(s, self.context.books.account.pending[s]))
+            else:
+                self.context.skipped(decision, decision.reason or "SKIP")
+        return out
+
+    def _blocked(self, s: int) -> str:
+        """Why the runtime takes no new risk in a contract, whatever the world's limits say."""
+        symbol = self.context.symbols[s]
+        if symbol in self.context.unsure:
+            return "STATE_UNKNOWN"
+        if s in self.context.books.tickets:
+            return "POSITION_OPEN"
+        if not self.parts.stop.symbol_active(symbol, self.context.now_ns):
+            return "SYMBOL_HALTED"
+        return self._blocks.get(symbol, "") or self._blocks.get("", "")
+
+    def _desk_now(self) -> Desk:
+        """The desk over the present columns; live ones may be laid out anew when they grow."""
+        parts = self.parts
+        if self._desk is None or self._desk.tape is not parts.signals.tape:
+            self._desk = Desk(
+                self.world, parts.signals.tape, parts.preset, parts.settings.core,
+                parts.signals.votes, compiled_ladder(), parts.account_name,
+            )  # fmt: skip
+            bind = getattr(parts.learning, "bind", None)
+            if bind is not None:
+                bind(self._desk)
+        return self._desk
+
+    def _tell_signals(self, close_ns: int) -> None:
+        """Journal the votes and the signal of every contract."""
+        tape, votes, row = self.parts.signals.tape, self.parts.signals.votes, self.parts.signals.row
+        for s, symbol in enumerate(self.context.symbols):
+            values = {
+                "side": int(tape.side[row, s]), "score": float(tape.score[row, s]),
+                "ev": float(tape.ev[row, s]), "confidence": float(tape.confidence[row, s]),
+                "edge": float(tape.edge[row, s]), "candidate": bool(tape.candidate[row, s]),
+                "p_up": votes.p_up[row, s].tolist(), "p_down": votes.p_down[row, s].tolist(),
+                "weights": tape.weights[row, s].tolist(),
+            }  # fmt: skip
+            self.context.tell(records.signal_record(close_ns, symbol, values))
+
+    def _tell_gate(self) -> None:
+        """Journal the changes of the emergency stop since the last time."""
+        events = self.parts.stop.events
+        for event in events[self._events :]:
+            self.context.tell(records.gate_record(event))
+        self._events = len(events)
+
+    async def _commit(self) -> None:
+        """Bring what happened to disk; without it nothing goes on."""
+        if not self.context.dirty:
+            return
+        await self.parts.journal.commit(self.state)
+        self.context.dirty = False

@@ -1,0 +1,1 @@
+"""From decisions and outcomes to resolved decisions, and from those to everything that learns."""

@@ -1,0 +1,290 @@
+"""Follows every candidate row until its outcome, its alternatives and its overlap are known.
+
+A row without a position is given out once, at the close by which all its alternatives ended. An
+executed decision comes in two parts: the first at the close at or after its real exit, with what
+is known of the alternatives by then, the second when the rest is known (spec 8.3).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from agents.protocol import PaperTrader
+from envs.core.actions import ActionPreset
+from envs.core.settings import CoreSettings
+from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, Skipped
+from envs.core.view import DecisionView
+from runtime.kernel_ports import Signals
+from runtime.learning.following import Followed, with_truth
+from runtime.learning.holding import Held, Holding
+from runtime.learning.outcomes import NEVER, Known, Outcomes
+from runtime.learning.timeline import Timeline
+from runtime.learning.values import outcome_of_json, outcome_to_json, trade_reward
+
+_log = logging.getLogger(__name__)
+LOOK_BACK_BARS = 1_024
+"""Bars before the first one in which a candidate may begin that is still held."""
+UNTOLD = "UNTOLD"
+"""Reason of an entry whose outcome nobody told by the end of data."""
+
+
+class Resolver:
+    """Outcomes of decisions, from the bars as they come.
+
+    Args:
+        kind: number of the decision reward (``values.reward_kind``).
+        papers: learner that follows skipped signals on paper, one at a time by symbol. Such a row
+            has no outcome, and its first part is due when the action ends that it follows.
+    """
+
+    def __init__(
+        self, signals: Signals, settings: CoreSettings, preset: ActionPreset, kind: int,
+        papers: PaperTrader | None = None,
+    ) -> None:  # fmt: skip
+        data = signals.data
+        self._signals, self._kind = signals, kind
+        self._papers = papers
+        self.live = signals.last_row >= data.rows.shape[0]
+        self._outcomes = Outcomes(data, settings, preset, kind, self.live)
+        self._exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
+        self._traded = np.asarray([a.size > 0.0 for a in preset.actions])
+        self._holding = [Holding() for _ in data.market.symbols]
+        self._time = Timeline(signals)
+        self._followed: dict[str, Followed] = {}
+        self._order = 0
+
+    def __len__(self) -> int:
+        return len(self._followed)
+
+    def watch(self, view: DecisionView, decision: Decision) -> None:
+        """Follow one candidate row of the present bar."""
+        self.see(view.row)
+        sent = decision.chosen is not None and decision.qty_steps > 0
+        paper, outcome = None, None
+        if decision.chosen is not None and not sent:
+            paper = self._paper_action(view)
+            if paper is None:
+                outcome = Skipped(decision.reason or "SKIP")
+        self._follow(self._order, view, decision, sent, outcome).paper = paper
+        self._order += 1
+
+    def _paper_action(self, view: DecisionView) -> int | None:
+        """Action a skipped row is followed with, unless another one of its symbol is."""
+        if self._papers is None:
+            return None
+        s = view.symbol_index
+        for f in self._followed.values():
+            if f.paper is not None and f.part0 == NEVER and f.view.symbol_index == s:
+                return None
+        return self._papers.paper_action(view.context)
+
+    def outcome(self, decision: Decision, outcome: ClosedTrade | Skipped) -> None:
+        """Take what became of an entry that was sent; for others it changes nothing."""
+        f = self._followed.get(decision.decision_id)
+        if f is not None and f.sent and f.part0 == NEVER:
+            f.outcome, f.wake = outcome, 0
+
+    def due(self, row: int) -> tuple[ResolvedDecision, ...]:
+        """Return what became known by the close of a row, in the order to be learned."""
+        now = self.see(row)
+        return self._give_out(now, False)
+
+    def finish(self) -> tuple[ResolvedDecision, ...]:
+        """Return what is still open when the data end at the present row."""
+        row = self._signals.row
+        now = self.see(row)
+        self._hold_on(row, now, True)
+        for f in self._followed.values():
+            f.wake, f.known = 0, None
+            if f.waits:
+                f.outcome = Skipped(UNTOLD)
+        return self._give_out(now, True)
+
+    def see(self, row: int) -> int:
+        """Take notice of the bars up to a row; returns the bar's number."""
+        last, now = self._time.last, self._time.advance(row)
+        if last == now:
+            return now
+        tape = self._signals.tape
+        self._outcomes.use(self._signals.data)
+        # The present row has no signal yet; its candidates begin when they are watched.
+        first = row - LOOK_BACK_BARS if last < 0 else row - (now - last)
+        first = max(0, first)
+        for t, s in np.argwhere(tape.candidate[first:row]).tolist():
+            if self._holding[s].at(self._time.bar(first + t)) is None:
+                self._begin(first + t, s, int(tape.side[first + t, s]), row)
+        self._hold_on(row, now, False)
+        return now
+
+    def _begin(self, row: int, s: int, side: int, through: int) -> Held:
+        ends = (NEVER, NEVER, NEVER)
+        if not self.live:
+            ends = self._ends(row, s, side, through, False)
+        held = Held(self._time.bar(row), side, ends)
+        self._holding[s].add(held)
+        return held
+
+    def _ends(
+        self, row: int, s: int, side: int, through: int, ended: bool
+    ) -> tuple[int, int, int]:
+        last = through if self.live or ended else self._signals.last_row
+        shift = self._time.shift
+        rows = self._outcomes.held(row, s, side, last, ended).tolist()
+        a, b, c = (x + shift if x < NEVER else NEVER for x in rows)
+        return a, b, c
+
+    def _hold_on(self, row: int, now: int, ended: bool) -> None:
+        """Find out which candidates are held no more; forget those nobody asks for."""
+        oldest = [now] * len(self._holding)
+        for f in self._followed.values():
+            s = f.view.symbol_index
+            oldest[s] = min(oldest[s], f.bar)
+        for s, holding in enumerate(self._holding):
+            if self.live or ended:
+                for held in holding.rows:
+                    begun = self._time.row(held.bar)
+                    if held.last > now and 0 <= begun:
+                        held.ends = self._ends(begun, s, held.side, row, ended)
+            holding.drop_before(oldest[s])
+
+    def _follow(
+        self, order: int, view: DecisionView, decision: Decision, sent: bool,
+        outcome: ClosedTrade | Skipped | None,
+    ) -> Followed:  # fmt: skip
+        bar, s = self._time.bar(view.row), view.symbol_index
+        held = self._holding[s].at(bar)
+        if held is None:
+            held = self._begin(view.row, s, view.side, view.row)
+        f = Followed(order, view, decision, bar, held, sent, outcome)
+        self._followed[decision.decision_id] = f
+        return f
+
+    def _give_out(self, now: int, ended: bool) -> tuple[ResolvedDecision, ...]:
+        out: list[tuple[int, int, ResolvedDecision]] = []
+        done: list[str] = []
+        for name, f in self._followed.items():
+            if f.wake > now or f.waits:
+                continue
+            if self._time.row(f.bar) < 0:
+                resolved, due, ready = self._left(f), now, now
+            else:
+                known = self._known(f, now, ended)
+                ready = now if ended else f.ready(known)
+                first = f.first(known)
+                due = now if isinstance(f.outcome, ClosedTrade) else min(first, ready)
+                f.wake = 0 if self.live else min(first, ready)
+                resolved = self._resolved(f, known, now, min(first, ready), ready)
+                if resolved is not None and not self.live:
+                    f.wake = ready
+            if resolved is not None:
+                out.append((due, f.order, resolved))
+            if ready <= now:
+                done.append(name)
+        for name in done:
+            del self._followed[name]
+        out.sort(key=lambda x: x[:2])
+        return tuple(r for _, _, r in out)
+
+    def _resolved(
+        self, f: Followed, known: Known, now: int, due: int, ready: int
+    ) -> ResolvedDecision | None:
+        """Part of a row that is to be given out now, if any."""
+        if due > now:
+            return None
+        shift, overlap = self._time.shift, self._holding[f.view.symbol_index].overlap(f.held)
+        if f.part0 < NEVER:
+            rest = ~f.by(f.part0, known, self._exits, self._traded)
+            got = f.part(known, overlap, rest, shift)
+            return ResolvedDecision(f.decision, None, 0.0, got, None, 1)
+        wanted = np.ones(self._exits.shape, dtype=np.bool_)
+        if ready > now:
+            f.part0 = now
+            wanted = f.by(now, known, self._exits, self._traded)
+        got = f.part(known, overlap, wanted, shift)
+        return ResolvedDecision(f.decision, f.outcome, self._reward(f), got)
+
+    def _left(self, f: Followed) -> ResolvedDecision | None:
+        """Give out a row whose bars have left the window: nothing more can be known of it."""
+        _log.warning("%s: its bars are gone; resolved as far as known", f.decision.decision_id)
+        if f.part0 < NEVER:
+            return None
+        return ResolvedDecision(f.decision, f.outcome, self._reward(f))
+
+    def _reward(self, f: Followed) -> float:
+        if not isinstance(f.outcome, ClosedTrade):
+            return 0.0
+        return trade_reward(f.outcome, self._kind, f.view.context.atr_frac)
+
+    def _known(self, f: Followed, now: int, ended: bool) -> Known:
+        """Outcomes of a row in bars, with the real result of an executed action."""
+        known = f.known
+        if known is None:
+            row, shift = self._time.row(f.bar), self._time.shift
+            through = self._time.row(now)
+            if not (self.live or ended):
+                through = self._signals.last_row
+            found = self._outcomes.known(f.view, row, through, ended)
+            end = np.where(found.end >= 0, found.end + shift, -1)
+            since = np.where(found.since < NEVER, found.since + shift, NEVER)
+            known = Known(found.reward, found.net_units, end, since)
+            f.known = None if self.live else known
+        return with_truth(f, known, min(f.part0, now), self._kind)
+
+    def state(self) -> dict[str, Any]:
+        """What is followed, by decision id and close, and the candidates that may overlap."""
+        close_ns, symbols = self._time.close_ns, self._signals.data.market.symbols
+        return {
+            "order": self._order,
+            "seen_ns": self._time.last_ns,
+            "followed": [
+                {
+                    "id": f.decision.decision_id,
+                    "order": f.order,
+                    "sent": f.sent,
+                    "paper": f.paper,
+                    "outcome": None if f.outcome is None else outcome_to_json(f.outcome),
+                    "part0_ns": None if f.part0 == NEVER else close_ns(f.part0),
+                }
+                for f in self._followed.values()
+            ],
+            "held": {
+                symbol: [[close_ns(h.bar), h.side] for h in holding.rows]
+                for symbol, holding in zip(symbols, self._holding, strict=True)
+            },
+        }
+
+    def restore(
+        self, state: Mapping[str, Any], found: Callable[[str], tuple[DecisionView, Decision]]
+    ) -> None:
+        """Follow again what a state names, over the bars as they are laid out now."""
+        self._followed.clear()
+        self._order = int(state["order"])
+        data = self._signals.data
+        self._outcomes.use(data)
+        row = self._time.begin(state["seen_ns"])
+        for s, symbol in enumerate(data.market.symbols):
+            self._holding[s].rows.clear()
+            for close_ns, side in state["held"].get(symbol, []):
+                begun = self._time.row_at(close_ns)
+                if begun is not None:
+                    self._begin(begun, s, int(side), row)
+        for saved in state["followed"]:
+            view, decision = found(saved["id"])
+            begun = self._time.row_at(view.bar_close_ns)
+            if begun is None:
+                continue
+            told = saved["outcome"]
+            outcome = None if told is None else outcome_of_json(told)
+            view = replace(view, row=begun)
+            f = self._follow(int(saved["order"]), view, decision, bool(saved["sent"]), outcome)
+            f.paper, part0 = saved["paper"], saved["part0_ns"]
+            if part0 is not None:
+                f.part0 = self._time.bar_at(part0)
+        if self.live:
+            self._hold_on(row, self._time.last, False)
+

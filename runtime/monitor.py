@@ -1,0 +1,159 @@
+"""The position monitor: stop moves, exits, protection, time exits and the drawdown ladder.
+
+In lockstep it runs at every vertex of a bar's path, elsewhere every ``QT_MONITOR_S`` and whenever
+the venue tells something. All rules are the core's; this is their order (spec 9.2, 10.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from envs.core.rules.exits import Stop, defensive_stop, time_is_up
+from envs.core.rules.lifecycle import at_vertex, with_order, with_stop
+from envs.core.rules.rounding import from_units
+from envs.core.rules.walk import TIME
+from envs.core.types import ExitReason
+from runtime.kernel_ports import Quote
+from runtime.trading.context import Context
+from runtime.trading.entering import Entering
+from runtime.trading.exits import Exits
+from runtime.trading.protecting import Protecting
+from runtime.trading.taking import Taking
+from runtime.trading.tickets import Ticket
+
+OPEN, FIRST, SECOND, CLOSE = range(4)
+_DEFENSIVE_LEVEL, _CLOSE_ALL_LEVEL = 2, 3
+
+
+class Monitor:
+    """Looks after every ticket."""
+
+    def __init__(
+        self, context: Context, taking: Taking, entering: Entering, exits: Exits,
+        protecting: Protecting,
+    ) -> None:  # fmt: skip
+        self._c, self._taking, self._entering = context, taking, entering
+        self._exits, self._protecting = exits, protecting
+
+    async def look(self, index: int, quotes: Mapping[str, Quote], *, stepped: bool) -> None:
+        """Act on the present prices and on what the venue told.
+
+        ``index`` is the vertex. ``stepped``: in lockstep, where market orders sent at a close wait
+        for the next open; elsewhere they fill at once.
+        """
+        context, books = self._c, self._c.books
+        books.set_quotes(quotes, context.data)
+        await self._taking.take()
+        waits = stepped and index == CLOSE
+        for s in sorted(books.tickets):
+            await self._manage(s, waits)
+        if index == CLOSE:
+            await self._judge_close(stepped)
+        if books.account.positions or index == CLOSE or context.stop.ess.state != 0:
+            await self._judge_ladder(waits)
+
+    async def _manage(self, s: int, waits: bool) -> None:
+        """One ticket: what moves its stop, closes it, protects it, or ends it."""
+        context, books = self._c, self._c.books
+        ticket, p = books.tickets[s], books.account.positions.get(s)
+        if p is None:
+            await self._without_position(ticket)
+            return
+        quote = books.quotes.get(ticket.symbol)
+        if quote is not None:
+            before, side = p.guard, p.levels.side
+            p.guard = at_vertex(
+                p.levels, p.guard, side * quote.last_ticks, side * quote.mark_ticks,
+                context.slip(s), p.book.funding_unit, context.data.fees, context.data.contracts[s],
+            )  # fmt: skip
+            context.dirty |= p.guard != before
+        if p.guard.order != 0:
+            await self._exits.send(s, p.guard.order, waits=waits)
+            if s not in books.account.positions:
+                await self._without_position(ticket)
+                return
+        await self._watch(s, ticket, waits)
+
+    async def _watch(self, s: int, ticket: Ticket, waits: bool) -> None:
+        await self._protecting.ensure(s, waits=waits)
+        if s not in self._c.books.account.positions:
+            await self._without_position(ticket)
+            return
+        late_ns = self._c.options.protect_deadline_s * 1e9
+        if ticket.bare_ns and self._c.now_ns - ticket.bare_ns > late_ns:
+            self._c.stop.unprotected(ticket.symbol, self._c.now_ns)
+
+    async def _without_position(self, ticket: Ticket) -> None:
+        """Nothing is held: the entry still waits, came to nothing, or the trade is over."""
+        books = self._c.books
+        if ticket.filled:
+            if await self._protecting.release(ticket):
+                books.tickets.pop(ticket.s, None)
+                self._c.stop.protected(ticket.symbol)
+            return
+        if ticket.entry_doubt:
+            await self._entering.resolve(ticket)
+        elif not ticket.entry_open:
+            self._entering.drop(ticket, "EXPIRED")
+
+    async def _judge_close(self, stepped: bool) -> None:
+        """Time exits, and what becomes of entries their bar did not fill."""
+        context, books = self._c, self._c.books
+        for s in sorted(books.account.positions):
+            p, quote = books.account.positions[s], books.quotes.get(context.symbols[s])
+            if quote is None or not self._has_bar(quote):
+                continue
+            close = p.levels.side * quote.last_ticks
+            if time_is_up(p.levels, context.now_ns, close, context.data.fees.time_min_r):
+                p.guard = with_order(p.guard, TIME)
+                await self._exits.send(s, p.guard.order, waits=stepped)
+        for s in sorted(books.tickets):
+            quote = books.quotes.get(context.symbols[s])
+            if s in books.account.pending and quote is not None and self._has_bar(quote):
+                await self._entering.judge_close(s)
+
+    def _has_bar(self, quote: Quote) -> bool:
+        """Whether a contract traded during the bar that closes now."""
+        return self._c.now_ns - quote.time_ns < self._c.data.market.interval_ns
+
+    async def _judge_ladder(self, waits: bool) -> None:
+        """Ladder and emergency stop; a level just reached acts on what is open."""
+        context, account = self._c, self._c.books.account
+        unrealised = account.unrealised_quote()
+        wallet = from_units(account.cash_units)
+        flat = not account.positions and not context.unsure
+        level = context.stop.evaluate(wallet + unrealised, unrealised, wallet, flat, context.now_ns)
+        if level >= _DEFENSIVE_LEVEL:
+            context.dirty = True
+            await self._reduce(level, waits)
+        elif context.stop.ess.level >= _CLOSE_ALL_LEVEL and context.stop.ess.state == 1:
+            # Flattening goes on until the venue says flat.
+            await self._reduce(_CLOSE_ALL_LEVEL, waits)
+
+    async def _reduce(self, level: int, waits: bool) -> None:
+        """Cancel entries; level 2 tightens stops, level 3 closes everything."""
+        books = self._c.books
+        for s in sorted(books.account.pending):
+            ticket = books.tickets[s]
+            await self._entering.cancel(ticket)
+            if not ticket.filled and not ticket.entry_open:
+                self._entering.drop(ticket, "GATE_REDUCING")
+        for s in sorted(books.account.positions):
+            p, ticket = books.account.positions[s], books.tickets[s]
+            if level >= _CLOSE_ALL_LEVEL:
+                p.guard = with_order(p.guard, int(ExitReason.EMERGENCY))
+                await self._exits.send(s, int(ExitReason.EMERGENCY), waits=waits)
+            else:
+                self._tighten(s)
+                await self._protecting.ensure(s, waits=waits)
+            if s not in books.account.positions:
+                await self._without_position(ticket)
+
+    def _tighten(self, s: int) -> None:
+        """DEFENSIVE_EXIT: the stop follows mark at half an ATR."""
+        books, contract = self._c.books, self._c.data.contracts[s]
+        p = books.account.positions[s]
+        atr_ticks = p.order.atr * contract.tick_den / contract.tick_num
+        mark = p.levels.side * books.account.marks[s]
+        stop = Stop(p.guard.stop, p.guard.stop_kind)
+        p.guard = with_stop(p.guard, defensive_stop(p.levels, stop, mark, atr_ticks))

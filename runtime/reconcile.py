@@ -1,0 +1,283 @@
+"""The venue's word against our books: at every start before anything else, and now and then.
+
+A question that failed is never an answer: the contract is unsure then, and takes no new risk. What
+we do not know of is reported and left alone, or adopted, as configured; orders of ours that protect
+nothing are cancelled, orders of others never (exchange contract, scenarios 6 to 8, 10, 13, 15, 24).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from envs.core.events import EntryKind
+from envs.core.rules.rounding import from_units
+from runtime.adapters.client_ids import client_id, is_ours
+from runtime.port_errors import VenueUnavailable
+from runtime.port_values import (
+    AccountView,
+    Fill,
+    Flat,
+    IncomeRow,
+    OrderView,
+    Outcome,
+    Position,
+    Purpose,
+    TriggerView,
+    Unsure,
+)
+from runtime.ports import Store
+from runtime.trading import records
+from runtime.trading.adopting import adopt
+from runtime.trading.context import Context
+from runtime.trading.entering import Entering
+from runtime.trading.protecting import Protecting
+from runtime.trading.taking import FUNDING, Taking, forget
+from runtime.trading.tickets import Resting, Ticket
+
+_LOG = logging.getLogger(__name__)
+_CONFIRM = 2
+"""Comparisons in a row that must differ before a difference counts: events may be under way."""
+_TRANSFERS = ("TRANSFER", "WELCOME_BONUS", "INTERNAL_TRANSFER", "COIN_SWAP_DEPOSIT",
+              "COIN_SWAP_WITHDRAW", "CROSS_COLLATERAL_TRANSFER")  # fmt: skip
+
+
+class Reconciler:
+    """Finds and mends differences between books and venue.
+
+    Args:
+        adopts: take over positions that are not ours; otherwise they are reported and left.
+    """
+
+    def __init__(
+        self, context: Context, taking: Taking, entering: Entering, protecting: Protecting,
+        store: Store | None, *, adopts: bool = False,
+    ) -> None:  # fmt: skip
+        self._c, self._taking = context, taking
+        self._entering, self._protecting = entering, protecting
+        self._store, self._adopts = store, adopts
+        self._differs: dict[str, int] = {}
+        self._missing: dict[str, int] = {}
+        self._wallet_differs = 0
+        self._reported: set[str] = set()
+
+    async def recover(self) -> None:
+        """Bring restored books to what the venue says now; nothing is traded before.
+
+        Raises:
+            VenueUnavailable: The venue did not tell everything: the start must be tried again.
+        """
+        for ticket in self._c.books.tickets.values():
+            await self._find_ids(ticket)
+        await self._missed()
+        await self._taking.take()
+        view = await self._c.venue.account()
+        if view.balance is None or view.orders is None or view.triggers is None:
+            raise VenueUnavailable(f"venue: cannot reconcile: {'; '.join(view.failures)}")
+        unsure = [x for x in view.stands.values() if isinstance(x, Unsure)]
+        if unsure:
+            raise VenueUnavailable(
+                f"venue: cannot reconcile {unsure[0].symbol}: {unsure[0].reason}"
+            )
+        for ticket in list(self._c.books.tickets.values()):
+            await self._entry(ticket)
+        self._triggers(view.triggers)
+        for symbol in self._c.symbols:
+            self._differs[symbol] = _CONFIRM
+        await self._stands(view)
+        await self._wallet(view, at_start=True)
+
+    async def compare(self) -> None:
+        """Compare while trading; a difference counts when it is seen twice."""
+        view = await self._c.venue.account()
+        await self._taking.take()
+        for ticket in list(self._c.books.tickets.values()):
+            if ticket.entry_doubt:
+                await self._entering.resolve(ticket)
+        if view.triggers is not None:
+            await self._stops(view.triggers)
+        self._foreign(view)
+        await self._stands(view)
+        await self._wallet(view, at_start=False)
+
+    async def _find_ids(self, ticket: Ticket) -> None:
+        """Ids that were used after the last commit: none of them may be used for another order."""
+        if self._store is None:
+            return
+        for purpose in Purpose:
+            attempt = ticket.attempts.get(purpose.value, 0)
+            while True:
+                name = client_id(
+                    ticket.decision.decision_id, purpose, attempt, account=ticket.account
+                )
+                if await self._store.intent(name) is None:
+                    break
+                ticket.roles[name] = purpose.value
+                attempt += 1
+            ticket.attempts[purpose.value] = attempt
+
+    async def _missed(self) -> None:
+        """Fills and funding since the last commit, in the order of their time."""
+        fills: list[Fill] = []
+        names: dict[int, str] = {}
+        for symbol in self._c.symbols:
+            fills += await self._c.venue.fills_since(symbol, self._c.books.floor[symbol])
+            if self._store is not None:
+                names.update(await self._store.order_ids(symbol))
+        rows = [r for r in await self._taking.funding_due() if r.kind == FUNDING]
+        for fill in sorted(fills, key=lambda f: (f.time_ms, f.trade_id)):
+            while rows and rows[0].time_ms <= fill.time_ms:
+                self._taking.fund(rows.pop(0))
+            await self._taking.fill(fill, names.get(fill.order_id, ""))
+        for row in rows:
+            self._taking.fund(row)
+
+    async def _entry(self, ticket: Ticket) -> None:
+        """An entry whose end the journal does not know: sent or not, filled or not."""
+        if not ticket.entry_open:
+            return
+        intent = None if self._store is None else await self._store.intent(ticket.entry_id)
+        if intent is not None:
+            ticket.entry_doubt = True
+            await self._entering.resolve(ticket)
+            return
+        age_ns = self._c.now_ns - ticket.decision.bar_close_ns
+        if age_ns <= self._c.options.decide_within_s * 1e9:
+            await self._entering.send([ticket])
+        else:
+            self._entering.drop(ticket, "NOT_SENT")
+
+    def _triggers(self, triggers: Sequence[TriggerView]) -> None:
+        """Let tickets know what rests for them; what rests for nobody is cancelled or reported."""
+        for ticket in self._c.books.tickets.values():
+            ticket.stop = ticket.partial = ticket.target = None
+            mine = [t for t in triggers if t.is_open and t.client_id in ticket.roles]
+            # The latest attempt is what was wanted last.
+            for t in sorted(mine, key=lambda t: (len(t.client_id), t.client_id)):
+                resting = Resting(t.client_id, t.trigger_ticks, t.qty_steps)
+                role = Purpose(ticket.roles[t.client_id])
+                old = getattr(ticket, role.value, None)
+                if old is not None:
+                    ticket.stale.append(old.client_id)
+                if role in (Purpose.STOP, Purpose.PARTIAL, Purpose.TARGET):
+                    setattr(ticket, role.value, resting)
+            ticket.stale = [x for x in ticket.stale if any(t.client_id == x for t in mine)]
+            ticket.profits_placed = ticket.target is not None
+            ticket.exit = None
+            if ticket.stop is not None:
+                ticket.bare_ns = 0
+
+    async def _stops(self, triggers: Sequence[TriggerView]) -> None:
+        """A stop that is not listed: asked for by name before it counts as gone."""
+        listed = {t.client_id for t in triggers if t.is_open}
+        for ticket in list(self._c.books.tickets.values()):
+            for x in ticket.resting():
+                if x.client_id in listed:
+                    self._missing.pop(x.client_id, None)
+                    continue
+                await self._look_for(ticket, x)
+
+    async def _look_for(self, ticket: Ticket, x: Resting) -> None:
+        answer = await self._c.venue.resolve(x.client_id)
+        view = answer.view if isinstance(answer.view, TriggerView) else None
+        if view is not None and view.is_open:
+            return
+        count = self._missing[x.client_id] = self._missing.get(x.client_id, 0) + 1
+        if view is not None and view.child_id:
+            ticket.note_child(x.client_id, view.child_id)
+            await self._missed()
+            if count < _CONFIRM:
+                return
+        elif view is None and answer.outcome is not Outcome.ABSENT and count < _CONFIRM:
+            return
+        if ticket.s in self._c.books.account.positions:
+            self._c.alarm(ticket.symbol, f"{x.client_id} is gone from the venue: placing another")
+            forget(ticket, x.client_id)
+            if x.client_id not in ticket.stale and view is None:
+                ticket.stale.append(x.client_id)
+
+    async def _stands(self, view: AccountView) -> None:
+        """Positions there against positions here."""
+        for s, symbol in enumerate(self._c.symbols):
+            stand = view.stands.get(symbol)
+            held = self._c.books.account.positions.get(s)
+            mine = 0 if held is None else held.levels.side * held.book.qty
+            if stand is None or isinstance(stand, Unsure):
+                self._c.unsure[symbol] = "not known" if stand is None else stand.reason
+                continue
+            theirs = 0 if isinstance(stand, Flat) else stand.steps
+            if theirs == mine:
+                self._agree(symbol)
+                continue
+            count = self._differs[symbol] = self._differs.get(symbol, 0) + 1
+            self._c.unsure[symbol] = f"{theirs} steps at the venue, {mine} in the books"
+            if count >= _CONFIRM:
+                await self._explain(s, symbol, stand, mine)
+
+    def _agree(self, symbol: str) -> None:
+        self._differs.pop(symbol, None)
+        ticket = self._c.books.tickets.get(self._c.symbols.index(symbol))
+        if ticket is None or not ticket.entry_doubt:
+            self._c.unsure.pop(symbol, None)
+
+    async def _explain(self, s: int, symbol: str, stand: Position | Flat, mine: int) -> None:
+        """A difference that stays: missed fills, or a position that is not ours."""
+        await self._missed()
+        held = self._c.books.account.positions.get(s)
+        mine = 0 if held is None else held.levels.side * held.book.qty
+        theirs = 0 if isinstance(stand, Flat) else stand.steps
+        if theirs == mine:
+            self._agree(symbol)
+            return
+        if isinstance(stand, Position) and s not in self._c.books.tickets and self._adopts:
+            adopt(self._c, s, stand)
+            self._c.unsure.pop(symbol, None)
+            return
+        text = f"{theirs} steps at the venue, {mine} in the books: not ours, left alone"
+        if symbol not in self._reported:
+            self._reported.add(symbol)
+            self._c.tell(records.foreign_record(self._c.now_ns, symbol, text))
+            _LOG.warning("%s: %s", symbol, text)
+
+    def _foreign(self, view: AccountView) -> None:
+        """Report orders that are not ours, once each; they are never touched."""
+        told: list[OrderView | TriggerView] = [*(view.orders or ()), *(view.triggers or ())]
+        for order in told:
+            name = order.client_id
+            if order.is_open and not is_ours(name) and name not in self._reported:
+                self._reported.add(name)
+                self._c.tell(
+                    records.foreign_record(self._c.now_ns, order.symbol, f"order {name}: not ours")
+                )
+
+    async def _wallet(self, view: AccountView, *, at_start: bool) -> None:
+        """Cash there against cash here; transfers are booked, the rest raises an alarm."""
+        if view.balance is None:
+            return
+        account = self._c.books.account
+        if view.balance.wallet_units == account.cash_units:
+            self._wallet_differs = 0
+            return
+        self._wallet_differs += 1
+        if not at_start and self._wallet_differs < _CONFIRM:
+            return
+        try:
+            rows = await self._c.venue.income_since(self._taking.income_ms)
+        except VenueUnavailable as error:
+            _LOG.warning("wallet: %s", error)
+            return
+        for row in rows:
+            self._transfer(row)
+        difference = view.balance.wallet_units - account.cash_units
+        if difference and self._wallet_differs == _CONFIRM:
+            self._c.alarm("wallet", f"the venue's wallet differs by {from_units(difference)} quote")
+
+    def _transfer(self, row: IncomeRow) -> None:
+        """A deposit or withdrawal: never a drawdown, never a profit."""
+        if row.kind not in _TRANSFERS or row.income_id in self._taking.income_ids:
+            return
+        self._taking.income_ids.add(row.income_id)
+        account = self._c.books.account
+        account.book(EntryKind.TRANSFER, "", row.units, row.time_ms * 1_000_000, "")
+        self._c.stop.shift_equity(from_units(row.units))
+        self._c.alarm("wallet", f"transfer of {from_units(row.units)} quote")

@@ -1,0 +1,1 @@
+"""Recomputing every decision of a journal from the bundle and what was learned before it."""

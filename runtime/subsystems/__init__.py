@@ -1,0 +1,1 @@
+"""Subsystems of the runtime, each the one owner of its state."""

@@ -1,0 +1,1 @@
+"""Trading one account through a venue: what is held, sent, protected and closed."""

@@ -1,0 +1,134 @@
+"""Entries: reserved, sent once, found out, lapsed or cancelled; never sent when in doubt."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from envs.core.position import PendingEntry
+from envs.core.rules.walk import STYLE_MARKET, STYLE_POST_ONLY
+from runtime.port_errors import VenueRefused, VenueUnavailable
+from runtime.port_values import Answer, Force, NewOrder, OrderView, Outcome, Purpose, TriggerView
+from runtime.trading import records
+from runtime.trading.context import Context
+from runtime.trading.taking import Taking
+from runtime.trading.tickets import Ticket
+
+_LOG = logging.getLogger(__name__)
+
+
+class Entering:
+    """Sends what was decided."""
+
+    def __init__(self, context: Context, taking: Taking) -> None:
+        self._c, self._taking = context, taking
+
+    def prepare(self, s: int, entry: PendingEntry) -> Ticket:
+        """Open a ticket for an entry that was reserved; its order id is known before it is sent."""
+        context = self._c
+        ticket = Ticket(
+            s, context.symbols[s], context.account_name, entry.decision, entry.order,
+            entry.exit_strategy,
+        )  # fmt: skip
+        ticket.entry_id = ticket.next_id(Purpose.ENTRY)
+        context.books.tickets[s] = ticket
+        context.dirty = True
+        return ticket
+
+    async def send(self, tickets: Sequence[Ticket]) -> None:
+        """Send the entries of one close; the venue adapter writes each down before it sends it."""
+        if self._c.options.in_turn:
+            for ticket in tickets:
+                await self._send(ticket)
+        else:
+            await asyncio.gather(*(self._send(ticket) for ticket in tickets))
+        await self._taking.take()
+
+    async def resolve(self, ticket: Ticket) -> None:
+        """Ask again what became of an entry that the venue did not answer for."""
+        answer = await self._c.venue.resolve(ticket.entry_id)
+        if answer.outcome is Outcome.UNKNOWN:
+            return
+        ticket.entry_doubt = False
+        self._answered(ticket, answer)
+        await self._taking.take()
+
+    async def cancel(self, ticket: Ticket) -> None:
+        """Cancel an entry that still rests; what it filled meanwhile stays."""
+        if not ticket.entry_open:
+            return
+        answer = await self._c.venue.cancel(ticket.symbol, ticket.entry_id)
+        ended = answer.view is not None and not answer.view.is_open
+        if ended or answer.outcome is Outcome.ABSENT:
+            ticket.entry_open = False
+        self._c.dirty = True
+        await self._taking.take()
+
+    async def judge_close(self, s: int) -> None:
+        """What becomes of a resting entry that its bar did not fill (spec 9.0, entry style)."""
+        context, ticket = self._c, self._c.books.tickets[s]
+        entry = context.books.account.pending.get(s)
+        if ticket.order.style != STYLE_POST_ONLY or not ticket.entry_open:
+            return
+        await self.cancel(ticket)
+        if ticket.filled or ticket.entry_open or entry is None:
+            return
+        if ticket.order.unfilled_market:
+            ticket.order = ticket.order._replace(style=STYLE_MARKET, unfilled_market=False)
+            ticket.entry_id, ticket.entry_open = ticket.next_id(Purpose.ENTRY), True
+            await self._send(ticket)
+        else:
+            self.drop(ticket, "LAPSED")
+
+    def drop(self, ticket: Ticket, reason: str) -> None:
+        """Resolve an entry that opened nothing."""
+        books = self._c.books
+        books.account.pending.pop(ticket.s, None)
+        books.tickets.pop(ticket.s, None)
+        self._c.skipped(ticket.decision, reason)
+
+    async def _send(self, ticket: Ticket) -> None:
+        context, order = self._c, ticket.order
+        if not await self._has_leverage(ticket):
+            return
+        resting = order.style == STYLE_POST_ONLY
+        ask = NewOrder(
+            ticket.entry_id, ticket.symbol, order.side, order.qty,
+            order.side * order.limit if resting else 0, Force.GTX if resting else Force.GTC,
+        )  # fmt: skip
+        answer = await context.venue.place(ask)
+        context.tell(records.order_record(context.now_ns, ticket.decision.decision_id, ask, answer))
+        self._answered(ticket, answer)
+
+    def _answered(self, ticket: Ticket, answer: Answer[OrderView] | Answer[TriggerView]) -> None:
+        """Take in what the venue said of an entry; doubt blocks the contract."""
+        if answer.outcome is Outcome.ACCEPTED:
+            self._c.unsure.pop(ticket.symbol, None)
+            if answer.view is not None and not answer.view.is_open:
+                ticket.entry_open = False
+        elif answer.outcome is Outcome.UNKNOWN:
+            ticket.entry_doubt = True
+            self._c.unsure[ticket.symbol] = f"entry {ticket.entry_id}: {answer.text}"
+            _LOG.warning("entry of %s: outcome unknown: %s", ticket.symbol, answer.text)
+        else:
+            code = f" {answer.code}" if answer.code else ""
+            self._c.unsure.pop(ticket.symbol, None)
+            ticket.entry_open = False
+            if not ticket.filled:
+                self.drop(ticket, f"{answer.outcome.name}{code}")
+
+    async def _has_leverage(self, ticket: Ticket) -> bool:
+        """Set the contract's leverage where it is another; entries without it are not sent."""
+        wanted, known = ticket.order.leverage, self._taking.leverage
+        if known.get(ticket.symbol) == wanted:
+            return True
+        try:
+            await self._c.venue.set_leverage(ticket.symbol, wanted)
+        except (VenueRefused, VenueUnavailable) as error:
+            known.pop(ticket.symbol, None)
+            _LOG.warning("leverage of %s: %s", ticket.symbol, error)
+            self.drop(ticket, "LEVERAGE_NOT_SET")
+            return False
+        known[ticket.symbol] = wanted
+        return True

@@ -1,0 +1,218 @@
+"""What the venue told, in its order, into the books; each fill once, each with its reason."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from envs.core.rules.rounding import from_units
+from envs.core.types import ExitReason
+from runtime.port_errors import VenueUnavailable
+from runtime.port_events import (
+    Filled,
+    MarginCall,
+    ModeChanged,
+    OrderChanged,
+    StreamChanged,
+    TriggerChanged,
+    VenueEvent,
+    WalletChanged,
+)
+from runtime.port_values import Fill, IncomeRow, OrderStatus, OrderView, Purpose, TriggerView
+from runtime.trading import records
+from runtime.trading.books import NS_PER_MS
+from runtime.trading.context import Context
+from runtime.trading.tickets import Ticket
+
+_LOG = logging.getLogger(__name__)
+_STOPS = (ExitReason.STOP, ExitReason.TRAIL, ExitReason.BREAKEVEN, ExitReason.DEFENSIVE)
+_FORCED = ("autoclose-", "adl_autoclose")
+FUNDING = "FUNDING_FEE"
+
+
+class Taking:
+    """Turns venue events into bookings.
+
+    Attributes:
+        income_ms, income_ids: how far funding was booked.
+        leverage: leverage last seen, by symbol.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._c = context
+        self.income_ms = 0
+        self.income_ids: set[int] = set()
+        self.leverage: dict[str, int] = {}
+
+    async def take(self) -> None:
+        """Book everything told since the last call."""
+        events = self._c.venue.take_events()
+        if events:
+            await self.book(events)
+
+    async def book(self, events: Sequence[VenueEvent]) -> None:
+        """Book events in the order told; funding comes before fills of the same time."""
+        rows: list[IncomeRow] = []
+        if any(isinstance(e, WalletChanged) and e.reason == FUNDING for e in events):
+            rows = await self.funding_due()
+        for event in events:
+            if isinstance(event, TriggerChanged):
+                self._trigger(event.trigger)
+        for event in events:
+            if isinstance(event, Filled):
+                while rows and rows[0].time_ms <= event.fill.time_ms:
+                    self.fund(rows.pop(0))
+                await self.fill(event.fill, event.client_id)
+            else:
+                self._note(event)
+        for row in rows:
+            self.fund(row)
+
+    def _note(self, event: VenueEvent) -> None:
+        """Everything that is no fill."""
+        if isinstance(event, OrderChanged):
+            self._order(event.order)
+        elif isinstance(event, ModeChanged):
+            self._mode(event)
+        elif isinstance(event, MarginCall):
+            self._c.alarm(",".join(event.symbols), "the venue warns of a liquidation")
+        elif isinstance(event, StreamChanged):
+            _LOG.info("user stream %s: %s", "up" if event.up else "down", event.reason)
+
+    async def funding_due(self) -> list[IncomeRow]:
+        """Funding settled and not booked yet, oldest first; empty while the venue is silent."""
+        try:
+            rows = await self._c.venue.income_since(max(0, self.income_ms))
+        except VenueUnavailable as error:
+            # Asked again at the next reconciliation, which compares the wallet.
+            _LOG.warning("funding: %s", error)
+            return []
+        new = [r for r in rows if r.kind == FUNDING and r.income_id not in self.income_ids]
+        return sorted(new, key=lambda r: (r.time_ms, r.income_id))
+
+    def fund(self, row: IncomeRow) -> None:
+        """Book one income row if it is funding that was not booked."""
+        if row.kind != FUNDING or row.income_id in self.income_ids:
+            return
+        self.income_ids.add(row.income_id)
+        if row.time_ms > self.income_ms:
+            self.income_ms = row.time_ms
+        context, books = self._c, self._c.books
+        s = context.symbols.index(row.symbol) if row.symbol in context.symbols else -1
+        if s not in books.account.positions:
+            if row.units:
+                context.alarm(row.symbol, f"funding of {from_units(row.units)} without a position")
+            return
+        books.fund(s, row.units, row.time_ms * NS_PER_MS, context.data)
+        context.tell(records.funding_record(books.account.ledger[-1]))
+
+    async def fill(self, fill: Fill, client_id: str) -> None:
+        """Book one fill."""
+        context, books = self._c, self._c.books
+        if fill.symbol not in context.symbols or not books.is_new(fill):
+            return
+        s = context.symbols.index(fill.symbol)
+        ticket, p = books.tickets.get(s), books.account.positions.get(s)
+        role = None if ticket is None else ticket.role_of(client_id, fill.order_id)
+        if ticket is not None and role is None and not client_id.startswith(_FORCED):
+            role = await self._find_role(ticket, fill)
+        decision_id = "" if ticket is None else ticket.decision.decision_id
+        told = "forced" if client_id.startswith(_FORCED) else (role.value if role else "foreign")
+        context.tell(records.fill_record(fill, decision_id, told))
+        if ticket is not None and role is Purpose.ENTRY:
+            books.open(s, fill, context.data, context.slip(s))
+            return
+        if ticket is None or p is None or fill.side == p.levels.side:
+            context.unsure[fill.symbol] = "a fill that is not ours"
+            context.tell(
+                records.foreign_record(context.now_ns, fill.symbol, f"fill {fill} is not ours")
+            )
+            return
+        self._reduce(s, ticket, fill, role, client_id)
+
+    def _reduce(
+        self, s: int, ticket: Ticket, fill: Fill, role: Purpose | None, client_id: str
+    ) -> None:
+        context, books = self._c, self._c.books
+        p = books.account.positions[s]
+        whole = fill.qty_steps >= p.book.qty
+        if client_id.startswith("autoclose-") and whole:
+            trade = books.force(s, fill, context.data)
+        else:
+            reason, at_level = self._reason(ticket, role, p.guard.stop_kind)
+            trade = books.close(s, fill, reason, at_level, context.data, context.slip(s))
+            if reason in _STOPS:
+                context.stop.stop_hit(fill.time_ms * NS_PER_MS)
+            if not at_level and ticket.exit is not None:
+                ticket.exit.qty -= fill.qty_steps
+                ticket.exit = ticket.exit if ticket.exit.qty > 0 else None
+        if trade is not None:
+            context.closed(trade, ticket.decision, ticket.stops)
+
+    def _reason(self, ticket: Ticket, role: Purpose | None, stop_kind: int) -> tuple[int, bool]:
+        """Why a reducing fill happened, and whether at a resting level."""
+        if role is Purpose.STOP:
+            return stop_kind, True
+        if role is Purpose.PARTIAL:
+            return int(ExitReason.PARTIAL), True
+        if role is Purpose.TARGET:
+            return int(ExitReason.TARGET), True
+        if role is not None:
+            reason = ExitReason.EMERGENCY if ticket.exit is None else ticket.exit.reason
+            return int(reason), False
+        return int(ExitReason.EXTERNAL), False
+
+    async def _find_role(self, ticket: Ticket, fill: Fill) -> Purpose | None:
+        """Ask whether one of the resting orders sent the order that filled."""
+        for x in (*ticket.resting(),):
+            answer = await self._c.venue.resolve(x.client_id)
+            if isinstance(answer.view, TriggerView) and answer.view.child_id:
+                ticket.note_child(x.client_id, answer.view.child_id)
+        return ticket.role_of("", fill.order_id)
+
+    def _trigger(self, view: TriggerView) -> None:
+        """Note what a conditional order has come to; TRIGGERED is not a fill."""
+        for ticket in self._c.books.tickets.values():
+            if view.client_id not in ticket.roles:
+                continue
+            self._c.dirty = True
+            if view.child_id:
+                ticket.note_child(view.client_id, view.child_id)
+            elif not view.is_open:
+                forget(ticket, view.client_id)
+
+    def _order(self, view: OrderView) -> None:
+        """Note the end of an entry or of a market exit, or of the child of a fired trigger."""
+        for ticket in self._c.books.tickets.values():
+            role = ticket.role_of(view.client_id, view.order_id)
+            if role is None or view.is_open:
+                continue
+            self._c.dirty = True
+            if view.client_id == ticket.entry_id:
+                ticket.entry_open = False
+            elif ticket.exit is not None and view.client_id == ticket.exit.client_id:
+                # Its fills end a filled one; one that ended otherwise is sent again.
+                ticket.exit = ticket.exit if view.status is OrderStatus.FILLED else None
+            elif view.status is not OrderStatus.FILLED:
+                # The child of a fired stop was refused or cut short: the position is bare.
+                for x in ticket.resting():
+                    if x.child_id == view.order_id:
+                        forget(ticket, x.client_id)
+
+    def _mode(self, event: ModeChanged) -> None:
+        before = self.leverage.get(event.symbol)
+        self.leverage[event.symbol] = event.leverage
+        if before not in (None, event.leverage):
+            self._c.alarm(event.symbol, f"leverage is {event.leverage} now, it was {before}")
+
+
+def forget(ticket: Ticket, client_id: str) -> None:
+    """A conditional order rests no longer."""
+    if ticket.stop is not None and ticket.stop.client_id == client_id:
+        ticket.stop = None
+    if ticket.partial is not None and ticket.partial.client_id == client_id:
+        ticket.partial = None
+    if ticket.target is not None and ticket.target.client_id == client_id:
+        ticket.target = None
+    if client_id in ticket.stale:
+        ticket.stale.remove(client_id)
