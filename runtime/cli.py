@@ -13,6 +13,7 @@ COMMANDS: Mapping[str, str] = {
     "trade": "runtime.trade_cli",
     "parity": "runtime.parity_cli",
     "replay": "runtime.replay_cli",
+    "journal": "runtime.journal_cli",
     "ess": "runtime.ess_cli",
     "first-contact": "runtime.first_contact",
 }

@@ -93,8 +93,11 @@ class Kernel:
         else:
             self._blocks.pop(symbol, None)
 
-    async def start(self) -> None:
+    async def start(self, quotes: Mapping[str, Quote] | None = None) -> None:
         """Recover: journal, venue, missing events, stops; decide what was not decided yet.
+
+        ``quotes``: where the contracts stand now, if known; without, open positions are valued
+        with the first that come.
 
         Raises:
             VenueUnavailable: The venue did not tell everything; try again.
@@ -109,6 +112,7 @@ class Kernel:
             self._restore(state)
         context.tell(Record(records.RUN, context.now_ns, str(context.now_ns), dict(parts.run)))
         await self._commit()
+        context.books.set_quotes(quotes or {}, context.data)
         await self.reconciler.recover()
         await self._commit()
         await self.watcher.look(SECOND, {}, stepped=parts.options.in_turn)
@@ -172,7 +176,7 @@ class Kernel:
         for s in sorted(books.account.pending):
             ticket = books.tickets[s]
             await self.entering.cancel(ticket)
-            if not ticket.filled:
+            if ticket.is_empty:
                 self.entering.drop(ticket, "END")
         for s in sorted(books.account.positions):
             books.tickets[s].exit = None
@@ -191,7 +195,7 @@ class Kernel:
         for s in sorted(books.account.pending):
             ticket = books.tickets[s]
             await self.entering.cancel(ticket)
-            if not ticket.filled and not ticket.entry_open:
+            if ticket.is_empty and not ticket.entry_open:
                 self.entering.drop(ticket, "STOPPED")
         if flatten:
             for s in sorted(books.account.positions):
@@ -238,7 +242,7 @@ class Kernel:
         parts.signals.restore(state["signals"])
         if parts.found is not None:
             parts.learning.restore(state["learning"], parts.found)
-        equity = context.books.account.equity_quote()
+        equity = from_units(context.books.account.cash_units)
         parts.stop.restore(
             state.get("stop"), equity, context.now_ns, known=True, watched=context.symbols
         )

@@ -86,6 +86,10 @@ class Monitor:
     async def _without_position(self, ticket: Ticket) -> None:
         """Nothing is held: the entry still waits, came to nothing, or the trade is over."""
         books = self._c.books
+        if ticket.filled and ticket.entry_open:
+            await self._entering.cancel(ticket)
+        if ticket.awaits_fills or (ticket.filled and ticket.entry_open):
+            return
         if ticket.filled:
             if await self._protecting.release(ticket):
                 books.tickets.pop(ticket.s, None)
@@ -109,6 +113,9 @@ class Monitor:
                 await self._exits.send(s, p.guard.order, waits=stepped)
         for s in sorted(books.tickets):
             quote = books.quotes.get(context.symbols[s])
+            if books.tickets[s].decision.bar_close_ns >= context.now_ns:
+                # Decided at this very close: its bar has not begun.
+                continue
             if s in books.account.pending and quote is not None and self._has_bar(quote):
                 await self._entering.judge_close(s)
 
@@ -119,6 +126,9 @@ class Monitor:
     async def _judge_ladder(self, waits: bool) -> None:
         """Ladder and emergency stop; a level just reached acts on what is open."""
         context, account = self._c, self._c.books.account
+        if any(context.symbols[s] not in context.books.quotes for s in account.positions):
+            # Right after a start: what is held cannot be valued yet, and must not look lost.
+            return
         unrealised = account.unrealised_quote()
         wallet = from_units(account.cash_units)
         flat = not account.positions and not context.unsure
@@ -136,7 +146,7 @@ class Monitor:
         for s in sorted(books.account.pending):
             ticket = books.tickets[s]
             await self._entering.cancel(ticket)
-            if not ticket.filled and not ticket.entry_open:
+            if ticket.is_empty and not ticket.entry_open:
                 self._entering.drop(ticket, "GATE_REDUCING")
         for s in sorted(books.account.positions):
             p, ticket = books.account.positions[s], books.tickets[s]

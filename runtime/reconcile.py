@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from envs.core.events import EntryKind
 from envs.core.rules.rounding import from_units
+from envs.core.types import ExitReason
 from runtime.adapters.client_ids import client_id, is_ours
 from runtime.port_errors import VenueUnavailable
 from runtime.port_values import (
@@ -33,7 +34,7 @@ from runtime.trading.context import Context
 from runtime.trading.entering import Entering
 from runtime.trading.protecting import Protecting
 from runtime.trading.taking import FUNDING, Taking, forget
-from runtime.trading.tickets import Resting, Ticket
+from runtime.trading.tickets import Resting, Ticket, exit_attempt
 
 _LOG = logging.getLogger(__name__)
 _CONFIRM = 2
@@ -105,16 +106,26 @@ class Reconciler:
         if self._store is None:
             return
         for purpose in Purpose:
-            attempt = ticket.attempts.get(purpose.value, 0)
-            while True:
-                name = client_id(
-                    ticket.decision.decision_id, purpose, attempt, account=ticket.account
-                )
-                if await self._store.intent(name) is None:
-                    break
-                ticket.roles[name] = purpose.value
-                attempt += 1
-            ticket.attempts[purpose.value] = attempt
+            exits = purpose in (Purpose.EXIT, Purpose.EMERGENCY)
+            for reason in tuple(ExitReason) if exits else (ExitReason.NONE,):
+                key = f"{purpose.value}:{int(reason)}" if exits else purpose.value
+                ticket.attempts[key] = await self._next_attempt(ticket, purpose, reason, key)
+
+    async def _next_attempt(
+        self, ticket: Ticket, purpose: Purpose, reason: ExitReason, key: str
+    ) -> int:
+        """First attempt whose id the journal has not seen; those before belong to the ticket."""
+        attempt, store = ticket.attempts.get(key, 0), self._store
+        while store is not None:
+            number = exit_attempt(int(reason), attempt) if reason else attempt
+            name = client_id(
+                ticket.decision.decision_id, purpose, number, account=ticket.account
+            )
+            if await store.intent(name) is None:
+                break
+            ticket.roles[name] = purpose.value
+            attempt += 1
+        return attempt
 
     async def _missed(self) -> None:
         """Fills and funding since the last commit, in the order of their time."""

@@ -14,9 +14,7 @@ from runtime.settings_cli import EXIT_FIX_INPUT
 from runtime.wiring.asking import plan_of
 from runtime.wiring.plan import TradePlan
 
-HELP = (
-    "trade a bundle's agents on the simulated, local or demo exchange, and let them learn"
-)
+HELP = "trade a bundle's agents on the simulated, local or demo exchange, and let them learn"
 EXIT_CORE, EXIT_INTERRUPTED = 3, 130
 
 
@@ -152,18 +150,19 @@ def _places(group: argparse._ArgumentGroup) -> None:
         "local, the same one for demo; variable QT_DATABASE_URL]",
     )  # fmt: skip
     group.add_argument(
-        "--journal", choices=("full", "trades"), default="full",
+        "--journal", choices=("auto", "full", "trades"), default=None,
         help="full: every view, decision and order, on disk before it acts; trades: candidates, "
-        "trades and learning alone, for simulation [default full]",
+        "trades and learning alone, for simulation; auto: trades on sim, else full [default auto; "
+        "variable QT_JOURNAL]",
     )  # fmt: skip
     group.add_argument(
         "--learn", action=argparse.BooleanOptionalAction, default=True,
         help="whether both agents learn from closed trades and forecasts [default: they do]",
     )  # fmt: skip
     group.add_argument(
-        "--on-exit", choices=("flatten", "leave"), default="leave",
+        "--on-exit", choices=("flatten", "leave"), default=None,
         help="what Ctrl-C does with open positions: close them, or leave them with their stops "
-        "resting at the venue [default leave]",
+        "resting at the venue [default leave; variable QT_ON_EXIT]",
     )  # fmt: skip
     group.add_argument(
         "--view", choices=("auto", "live", "lines", "none"), default="auto",

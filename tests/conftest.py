@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,3 +36,29 @@ def real_data_dir() -> Path:
             pytest.fail(f"QT_REAL_DATA={given} holds no folder perp/")
         pytest.skip("no real bars: set QT_REAL_DATA to a folder with perp/BTCUSDT-1h.parquet ...")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of the tests' own; skips where none is installed."""
+    pytest.importorskip("psycopg", reason="no psycopg: pip install -e '.[postgres]'")
+    from tests.postgres_server import PostgresServer, binaries
+
+    folder = binaries()
+    if folder is None:
+        pytest.skip("no PostgreSQL server: install postgresql, or put postgres and initdb in PATH")
+    server = PostgresServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of a new database, once in a file and once on a server."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'journal.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    return server.fresh_url()

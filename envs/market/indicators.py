@@ -66,35 +66,39 @@ def gap_free(valid: BoolArray, max_gap: int) -> BoolArray:
 
 
 def rolling_quantile(
-    values: Float64Array, length: int, quantile: float, least: int
+    values: Float64Array, length: int, quantile: float, least: int, first: int = 0
 ) -> Float64Array:
     """Element at 0-based place ``floor(q*(n-1))`` of the known ones of the last values, sorted.
 
-    ``length`` values count, the row's own included; NaN where fewer than ``least`` are known.
+    ``length`` values count, the row's own included; NaN where fewer than ``least`` are known, and
+    before the row ``first``.
     """
     out = np.full(values.shape[0], np.nan)
-    for t, ordered in _sorted_windows(values, length):
+    for t, ordered in _sorted_windows(values, length, first):
         n = len(ordered)
         if n >= least:
             out[t] = ordered[int(quantile * (n - 1))]
     return out
 
 
-def rolling_median(values: Float64Array, length: int) -> Float64Array:
-    """Median of the last ``length`` values; NaN where one of them is unknown."""
+def rolling_median(values: Float64Array, length: int, first: int = 0) -> Float64Array:
+    """Median of the last ``length`` values; NaN where one is unknown and before ``first``."""
     out = np.full(values.shape[0], np.nan)
     low, high = (length - 1) // 2, length // 2
-    for t, ordered in _sorted_windows(values, length):
+    for t, ordered in _sorted_windows(values, length, first):
         if len(ordered) == length:
             out[t] = 0.5 * (ordered[low] + ordered[high])
     return out
 
 
-def _sorted_windows(values: Float64Array, length: int) -> Iterator[tuple[int, list[float]]]:
+def _sorted_windows(
+    values: Float64Array, length: int, first: int
+) -> Iterator[tuple[int, list[float]]]:
     """Row, and the known ones of its last ``length`` values, sorted; one list, changed in place."""
-    ordered: list[float] = []
-    held: deque[float] = deque()
-    for t, x in enumerate(values.tolist()):
+    before = values[max(0, first - length) : first]
+    ordered: list[float] = np.sort(before[before == before]).tolist()
+    held: deque[float] = deque(before.tolist())
+    for t, x in enumerate(values[first:].tolist(), first):
         if len(held) == length:
             old = held.popleft()
             if old == old:
@@ -115,12 +119,13 @@ def efficiency_ratio(close: Float64Array, length: int) -> Float64Array:
     return ratio(moved, travelled)
 
 
-def choppiness(w: Window, true_range: Float64Array, length: int) -> Float64Array:
-    """Choppiness index over ``length`` bars."""
+def choppiness(w: Window, true_range: Float64Array, length: int, first: int = 0) -> Float64Array:
+    """Choppiness index over ``length`` bars; NaN before the row ``first``."""
     span = talib.MAX(w.high, length) - talib.MIN(w.low, length)
     inside = ratio(talib.SUM(true_range, length), span)
     known = np.where(inside > 0.0, inside, np.nan)
-    logs = np.array([np.nan if x != x else log(x) for x in known.tolist()])
+    logs = np.full(len(w), np.nan)
+    logs[first:] = [np.nan if x != x else log(x) for x in known[first:].tolist()]
     return np.asarray(100.0 * logs / log(float(length)))
 
 

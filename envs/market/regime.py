@@ -45,15 +45,22 @@ class Regimes:
     risk_score: Float64Array
 
 
-def regimes(w: Window, settings: MarketSettings) -> Regimes:
-    """Compute all regimes of a window; values at a row depend on rows up to it only."""
+def regimes(
+    w: Window, settings: MarketSettings, first: int = 0, keeper: Hysteresis | None = None
+) -> Regimes:
+    """Compute all regimes of a window; values at a row depend on rows up to it only.
+
+    From the row ``first`` on: regimes and risk before it stay unknown. ``keeper`` is what the rows
+    before it left, and is carried on.
+    """
     atr = talib.ATR(w.high, w.low, w.close, 14)
     atr_frac = ratio(atr, w.close)
     adx = talib.ADX(w.high, w.low, w.close, 14)
     er20 = efficiency_ratio(w.close, 20)
-    runtime = _runtime(w, atr, atr_frac, adx, er20, settings)
-    sizing = _sizing(w, atr_frac, adx, er20, settings)
-    state, risk = _states(w, atr, atr_frac)
+    keeper = keeper or Hysteresis(settings)
+    runtime = _runtime(w, atr, atr_frac, adx, er20, settings, first, keeper)
+    sizing = _sizing(w, atr_frac, adx, er20, settings, first)
+    state, risk = _states(w, atr, atr_frac, first)
     return Regimes(atr, atr_frac, runtime, sizing, state, risk)
 
 
@@ -64,6 +71,8 @@ def _runtime(
     adx: Float64Array,
     er20: Float64Array,
     settings: MarketSettings,
+    first: int,
+    keeper: Hysteresis,
 ) -> Int8Array:
     ema9, ema21, ema50 = (talib.EMA(w.close, n) for n in (9, 21, 50))
     aligned = ((ema9 > ema21) & (ema21 > ema50)) | ((ema9 < ema21) & (ema21 < ema50))
@@ -72,21 +81,11 @@ def _runtime(
     expansion = ratio(atr, talib.ATR(w.high, w.low, w.close, 50))
     m5 = ratio(talib.MOM(w.close, 5), atr)
     known = np.isfinite(adx) & np.isfinite(ema50) & np.isfinite(expansion) & np.isfinite(er20)
-    rows = zip(
-        known.tolist(),
-        adx.tolist(),
-        aligned.tolist(),
-        beyond.tolist(),
-        expansion.tolist(),
-        m5.tolist(),
-        er20.tolist(),
-        atr_frac.tolist(),
-        strict=True,
-    )
-    keeper = Hysteresis(settings)
+    columns = known, adx, aligned, beyond, expansion, m5, er20, atr_frac
+    rows = zip(*(x[first:].tolist() for x in columns), strict=True)
     out = np.full(len(w), -1, dtype=np.int8)
     s = settings
-    for t, (ok, a, al, be, ex, m, er, frac) in enumerate(rows):
+    for t, (ok, a, al, be, ex, m, er, frac) in enumerate(rows, first):
         if ok:
             was = keeper.confirmed == TRENDING
             raw, plain = (
@@ -150,11 +149,12 @@ def _sizing(
     adx: Float64Array,
     er20: Float64Array,
     settings: MarketSettings,
+    first: int,
 ) -> Int8Array:
-    chop = choppiness(w, talib.TRANGE(w.high, w.low, w.close), 14)
+    chop = choppiness(w, talib.TRANGE(w.high, w.low, w.close), 14, first)
     if settings.sizing_high_vol_mode == "relative":
         level = rolling_quantile(
-            atr_frac, WARMUP_BARS, settings.sizing_high_vol_quantile, QUANTILE_MIN
+            atr_frac, WARMUP_BARS, settings.sizing_high_vol_quantile, QUANTILE_MIN, first
         )
     else:
         level = np.full(len(w), settings.sizing_high_vol)
@@ -170,10 +170,12 @@ def _sizing(
     return out
 
 
-def _states(w: Window, atr: Float64Array, atr_frac: Float64Array) -> tuple[Int8Array, Float64Array]:
+def _states(
+    w: Window, atr: Float64Array, atr_frac: Float64Array, first: int
+) -> tuple[Int8Array, Float64Array]:
     to_mean = ratio(w.close - talib.EMA(w.close, 50), 3.0 * atr)
     slope = ratio(talib.MOM(talib.EMA(w.close, 21), 10), 2.0 * atr)
-    median = rolling_median(atr_frac, _STATE_MEDIAN_BARS)
+    median = rolling_median(atr_frac, _STATE_MEDIAN_BARS, first)
     vol = ratio(atr_frac, median)
     width = ratio(talib.MAX(w.high, 20) - talib.MIN(w.low, 20), atr)
     signs = np.sign(np.diff(w.close, prepend=np.nan))

@@ -53,6 +53,7 @@ class Intake:
         self._expected: dict[str, tuple[float, int, int]] = {}
         self._filled: OrderedDict[int, int] = OrderedDict()
         self._wallets: OrderedDict[tuple[Any, ...], None] = OrderedDict()
+        self._spoken: OrderedDict[str, str] = OrderedDict()
 
     def emit(self, event: VenueEvent) -> None:
         """Tell something."""
@@ -91,6 +92,8 @@ class Intake:
 
     def expect(self, view: OrderView | TriggerView) -> None:
         """REST has told this: the stream must tell it too, its fills included."""
+        if not getattr(view, "filled_steps", 0) and self._spoken.get(view.client_id) == view.status:
+            return
         number, filled = 0, 0
         if isinstance(view, OrderView):
             number, filled = view.order_id, view.filled_steps
@@ -205,7 +208,7 @@ class Intake:
         elif kind == "ALGO_UPDATE":
             o = raw["o"]
             view = wire.stream_trigger(o, self._instruments[o["s"]], wire.whole(raw, "T"))
-            self._told(view.client_id)
+            self._told(view)
             await self.trigger(view)
         elif kind == "ACCOUNT_UPDATE":
             self.emit(self._wallet(raw))
@@ -221,7 +224,7 @@ class Intake:
     async def _order_message(self, o: Mapping[str, Any]) -> None:
         instrument = self._instruments[o["s"]]
         view, fill = wire.stream_order(o, instrument), wire.stream_fill(o, instrument)
-        self._told(view.client_id)
+        self._told(view)
         listener = self._listeners.get(view.client_id)
         if listener is not None and not listener.done():
             listener.set_result(view)
@@ -233,8 +236,13 @@ class Intake:
         if not is_ours(view.client_id):
             _LOG.info("an order that is not ours: %s %s", view.symbol, view.client_id)
 
-    def _told(self, client_id: str) -> None:
+    def _told(self, view: OrderView | TriggerView) -> None:
         """The stream speaks of it: enough, unless fills are still to come."""
+        client_id = view.client_id
+        self._spoken[client_id] = view.status
+        self._spoken.move_to_end(client_id)
+        if len(self._spoken) > _MOST_COUNTED:
+            self._spoken.popitem(last=False)
         if self._expected.get(client_id, (0.0, 0, 1))[2] == 0:
             self._expected.pop(client_id, None)
 

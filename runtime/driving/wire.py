@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from envs.core.errors import FixInput
-from runtime.adapters.ccxt_feed import CcxtFeed
+from runtime.adapters.ccxt_feed import CcxtFeed, FeedSettings
 from runtime.adapters.lockstep_control import LockstepControl
 from runtime.adapters.lockstep_venue import LockstepVenue
 from runtime.driving.steps import CLOSE, Step
@@ -14,6 +15,8 @@ from runtime.kernel_ports import Quote
 from runtime.port_errors import VenueUnavailable
 from runtime.port_market import Bar
 
+LOCKSTEP_FEED = FeedSettings(max_age_s=math.inf, silence_s=math.inf, poll_s=math.inf)
+"""The market may stand still for as long as a trader thinks."""
 _NS = 1_000_000
 _INDEX = {"open": 0, "first": 1, "second": 2, "close": CLOSE}
 

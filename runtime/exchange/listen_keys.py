@@ -10,6 +10,7 @@ from aiohttp import web
 from runtime.exchange.errors import VenueError
 
 LIFE_MS = 3_600_000
+ENDLESS_MS = 10**15
 NO_SUCH_KEY = -1125
 ExpiryListener = Callable[[str], None]
 

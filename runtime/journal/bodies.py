@@ -45,31 +45,36 @@ class Packer:
         Raises:
             TypeError: The body holds what nothing knows how to write.
         """
-        special: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = {
-            DECISION: self._decision, RESOLVED: self._resolved,
-        }.get(record.kind)  # fmt: skip
-        body = record.body if special is None else special(record.body)
-        return orjson.dumps(write_any(body)).decode()
+        told: dict[str, Any] | None = None
+        if record.kind == DECISION:
+            told = self._decision(record.body)
+        elif record.kind == RESOLVED:
+            told = self._resolved(record.body)
+        return orjson.dumps(write_any(record.body) if told is None else told).decode()
 
-    def _decision(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        view, decision = body.get("view"), body.get("decision")
+    def _decision(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Body of a decision beside its view; None where it must be written whole."""
+        view, decision = body.get("view"), body.get(DECISION)
         if not (isinstance(view, DecisionView) and isinstance(decision, Decision)):
-            return body
+            return None
         self._written[decision.decision_id] = decision
         for name, source in _REPEATED.items():
             if getattr(decision, name) is not getattr(view, source):
-                return body
-        return {**body, "decision": encode_without(decision, _REPEATS)}
+                return None
+        told = write_any({name: value for name, value in body.items() if name != DECISION})
+        return {**told, DECISION: encode_without(decision, _REPEATS)}
 
-    def _resolved(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        resolved = body.get("resolved")
+    def _resolved(self, body: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Body that names its decision; None where the decision must be written whole."""
+        resolved = body.get(RESOLVED)
         if not isinstance(resolved, ResolvedDecision):
-            return body
+            return None
         decision = resolved.decision
         if self._written.get(decision.decision_id) is not decision:
-            return body
-        told = encode_without(resolved, _ITS_DECISION)
-        return {**body, "resolved": told | {DECISION: decision.decision_id}}
+            return None
+        told = write_any({name: value for name, value in body.items() if name != RESOLVED})
+        named = {DECISION: decision.decision_id}
+        return {**told, RESOLVED: encode_without(resolved, _ITS_DECISION) | named}
 
 
 def decision_of(body: Mapping[str, Any]) -> tuple[DecisionView, Decision]:

@@ -8,7 +8,7 @@ digits that bring them back, NaN, the infinities and whole numbers beyond 64 bit
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -37,7 +37,7 @@ def encode(value: Any) -> Any:
 
 def encode_without(value: Any, names: frozenset[str]) -> dict[str, Any]:
     """JSON value of a structure without some of its fields."""
-    cls: Hashable = type(value)
+    cls: Any = type(value)
     written: dict[str, Any] = structure_writer(cls, names)(value)
     return written
 
@@ -48,7 +48,7 @@ def decode(cls: type[T], value: Any) -> T:
     Raises:
         DamagedArtifact: A field is missing, unknown or of another type; the message names it.
     """
-    hint: Hashable = cls
+    hint: Any = cls
     with _named(cls):
         return cast(T, reader_of(hint)(value))
 
@@ -59,7 +59,7 @@ def decode_with(cls: type[T], value: Any, known: Mapping[str, Any]) -> T:
     Raises:
         DamagedArtifact: As ``decode``.
     """
-    hint: Hashable = cls
+    hint: Any = cls
     with _named(cls):
         return cast(T, _reader_without(hint, frozenset(known))(value, **known))
 

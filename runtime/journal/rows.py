@@ -126,6 +126,16 @@ def lines(
         after = found[-1].seq
 
 
+def last(db: Connection, kinds: Collection[str] | None, key: str, count: int) -> list[Line]:
+    """The last ``count`` lines of some kinds whose key holds ``key``, oldest first."""
+    query = select(journal).order_by(journal.c.seq.desc()).limit(count)
+    if kinds is not None:
+        query = query.where(journal.c.kind.in_(sorted(kinds)))
+    if key:
+        query = query.where(journal.c.key.contains(key, autoescape=True))
+    return _page(db, query)[::-1]
+
+
 def _page(db: Connection, query: Select[Any]) -> list[Line]:
     return [Line(*row) for row in db.execute(query)]
 

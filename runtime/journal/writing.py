@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from binascii import b2a_base64
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from enum import Enum
@@ -61,7 +61,7 @@ def write_any(value: Any) -> Any:
     Raises:
         TypeError: Nothing knows how to write it.
     """
-    cls: Hashable = type(value)
+    cls: Any = type(value)
     writer = _plain(cls)
     return value if writer is None else writer(value)
 

@@ -82,7 +82,7 @@ class Outcomes:
         live: bool,
     ) -> None:  # fmt: skip
         self.data, self._settings, self._preset = data, settings, preset
-        self._kind, self._live = reward_kind, live
+        self._kind, self.live = reward_kind, live
         style = settings.entry.style is EntryStyle.POST_ONLY
         self._may_stay_unfilled = style and settings.entry.unfilled is not EntryUnfilled.MARKET
         self._stamps = np.empty((MAX_STAMPS, 2), dtype=np.float64)
@@ -125,6 +125,8 @@ class Outcomes:
             self._memory.address, entry, view.qty_steps, mask, self._stamps, reward, net, end
         )
         since = np.where(end >= 0, end, row + 1)
+        if self._is_cut_off(through, ended):
+            since[end == through] = NEVER
         open_ = self._traded & mask & (view.qty_steps > 0) & (end < 0)
         if open_.any():
             since[open_] = self._settled(view, row, through, ended)
@@ -136,16 +138,23 @@ class Outcomes:
         bound = self._bound(through, ended)
         regime = int(self.data.market.regime[row, s])
         self._hold(self._free.address, row, bound, s, side, regime, out)
-        unknown = row if ended or not self._live else NEVER
+        if self._is_cut_off(through, ended):
+            out[out == through] = -1
+        unknown = row if ended or not self.live else NEVER
         return np.where(out >= 0, out, unknown)
 
     def _bound(self, through: int, ended: bool) -> int:
         """Last row of a walk: one beyond the last bar, so that its end is not taken for an exit."""
-        return through + 1 if self._live and not ended else through
+        beyond = self.live and not ended and not self._is_cut_off(through, ended)
+        return through + 1 if beyond else through
+
+    def _is_cut_off(self, through: int, ended: bool) -> bool:
+        """Whether the columns end with the present bar; its exits are then told a bar later."""
+        return self.live and not ended and through + 1 >= self.data.rows.shape[0]
 
     def _settled(self, view: DecisionView, row: int, through: int, ended: bool) -> int:
         """Row from which it is known of actions without an exit that they opened nothing."""
-        if ended or not self._live:
+        if ended or not self.live:
             return row + 1
         if not self._may_stay_unfilled:
             return NEVER

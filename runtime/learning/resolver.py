@@ -2,7 +2,9 @@
 
 A row without a position is given out once, at the close by which all its alternatives ended. An
 executed decision comes in two parts: the first at the close at or after its real exit, with what
-is known of the alternatives by then, the second when the rest is known (spec 8.3).
+is known of the alternatives by then, the second when the rest is known (spec 8.3). An alternative
+counts as known when its overlap is known too. Bars are numbered by their close, so the numbers
+stay when the rows of a window move.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from runtime.kernel_ports import Signals
 from runtime.learning.following import Followed, with_truth
 from runtime.learning.holding import Held, Holding
 from runtime.learning.outcomes import NEVER, Known, Outcomes
-from runtime.learning.timeline import Timeline
 from runtime.learning.values import outcome_of_json, outcome_to_json, trade_reward
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,9 @@ class Resolver:
         self._exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
         self._traded = np.asarray([a.size > 0.0 for a in preset.actions])
         self._holding = [Holding() for _ in data.market.symbols]
-        self._time = Timeline(signals)
+        self._interval_ns = data.market.interval_ns
+        self._seen = -1
+        self._shift = 0
         self._followed: dict[str, Followed] = {}
         self._order = 0
 
@@ -107,16 +110,19 @@ class Resolver:
 
     def see(self, row: int) -> int:
         """Take notice of the bars up to a row; returns the bar's number."""
-        last, now = self._time.last, self._time.advance(row)
-        if last == now:
+        data, last = self._signals.data, self._seen
+        now = int(data.market.close_ns[row]) // self._interval_ns
+        self._shift = now - row
+        if now == last:
             return now
+        self._seen = now
+        self._outcomes.use(data)
         tape = self._signals.tape
-        self._outcomes.use(self._signals.data)
         # The present row has no signal yet; its candidates begin when they are watched.
         first = row - LOOK_BACK_BARS if last < 0 else row - (now - last)
         first = max(0, first)
         for t, s in np.argwhere(tape.candidate[first:row]).tolist():
-            if self._holding[s].at(self._time.bar(first + t)) is None:
+            if self._holding[s].at(first + t + self._shift) is None:
                 self._begin(first + t, s, int(tape.side[first + t, s]), row)
         self._hold_on(row, now, False)
         return now
@@ -125,15 +131,18 @@ class Resolver:
         ends = (NEVER, NEVER, NEVER)
         if not self.live:
             ends = self._ends(row, s, side, through, False)
-        held = Held(self._time.bar(row), side, ends)
+        held = Held(row + self._shift, side, ends)
         self._holding[s].add(held)
         return held
 
     def _ends(
         self, row: int, s: int, side: int, through: int, ended: bool
     ) -> tuple[int, int, int]:
+        shift = self._shift
+        if row < 0:
+            # Its bars have left the window: nothing held that long is waited for.
+            return through + shift, through + shift, through + shift
         last = through if self.live or ended else self._signals.last_row
-        shift = self._time.shift
         rows = self._outcomes.held(row, s, side, last, ended).tolist()
         a, b, c = (x + shift if x < NEVER else NEVER for x in rows)
         return a, b, c
@@ -147,16 +156,15 @@ class Resolver:
         for s, holding in enumerate(self._holding):
             if self.live or ended:
                 for held in holding.rows:
-                    begun = self._time.row(held.bar)
-                    if held.last > now and 0 <= begun:
-                        held.ends = self._ends(begun, s, held.side, row, ended)
+                    if held.last > now:
+                        held.ends = self._ends(held.bar - self._shift, s, held.side, row, ended)
             holding.drop_before(oldest[s])
 
     def _follow(
         self, order: int, view: DecisionView, decision: Decision, sent: bool,
         outcome: ClosedTrade | Skipped | None,
     ) -> Followed:  # fmt: skip
-        bar, s = self._time.bar(view.row), view.symbol_index
+        bar, s = view.row + self._shift, view.symbol_index
         held = self._holding[s].at(bar)
         if held is None:
             held = self._begin(view.row, s, view.side, view.row)
@@ -170,7 +178,7 @@ class Resolver:
         for name, f in self._followed.items():
             if f.wake > now or f.waits:
                 continue
-            if self._time.row(f.bar) < 0:
+            if f.bar - self._shift < 0:
                 resolved, due, ready = self._left(f), now, now
             else:
                 known = self._known(f, now, ended)
@@ -196,7 +204,7 @@ class Resolver:
         """Part of a row that is to be given out now, if any."""
         if due > now:
             return None
-        shift, overlap = self._time.shift, self._holding[f.view.symbol_index].overlap(f.held)
+        shift, overlap = self._shift, self._holding[f.view.symbol_index].overlap(f.held)
         if f.part0 < NEVER:
             rest = ~f.by(f.part0, known, self._exits, self._traded)
             got = f.part(known, overlap, rest, shift)
@@ -224,8 +232,8 @@ class Resolver:
         """Outcomes of a row in bars, with the real result of an executed action."""
         known = f.known
         if known is None:
-            row, shift = self._time.row(f.bar), self._time.shift
-            through = self._time.row(now)
+            row, shift = f.bar - self._shift, self._shift
+            through = now - self._shift
             if not (self.live or ended):
                 through = self._signals.last_row
             found = self._outcomes.known(f.view, row, through, ended)
@@ -236,11 +244,11 @@ class Resolver:
         return with_truth(f, known, min(f.part0, now), self._kind)
 
     def state(self) -> dict[str, Any]:
-        """What is followed, by decision id and close, and the candidates that may overlap."""
-        close_ns, symbols = self._time.close_ns, self._signals.data.market.symbols
+        """What is followed, by decision id, and the candidates that may overlap with it."""
+        symbols = self._signals.data.market.symbols
         return {
             "order": self._order,
-            "seen_ns": self._time.last_ns,
+            "seen": self._seen,
             "followed": [
                 {
                     "id": f.decision.decision_id,
@@ -248,12 +256,12 @@ class Resolver:
                     "sent": f.sent,
                     "paper": f.paper,
                     "outcome": None if f.outcome is None else outcome_to_json(f.outcome),
-                    "part0_ns": None if f.part0 == NEVER else close_ns(f.part0),
+                    "part0": None if f.part0 == NEVER else f.part0,
                 }
                 for f in self._followed.values()
             ],
             "held": {
-                symbol: [[close_ns(h.bar), h.side] for h in holding.rows]
+                symbol: [[h.bar, h.side] for h in holding.rows]
                 for symbol, holding in zip(symbols, self._holding, strict=True)
             },
         }
@@ -262,29 +270,21 @@ class Resolver:
         self, state: Mapping[str, Any], found: Callable[[str], tuple[DecisionView, Decision]]
     ) -> None:
         """Follow again what a state names, over the bars as they are laid out now."""
-        self._followed.clear()
-        self._order = int(state["order"])
-        data = self._signals.data
+        data, row = self._signals.data, self._signals.row
         self._outcomes.use(data)
-        row = self._time.begin(state["seen_ns"])
+        self._order, self._seen = int(state["order"]), int(state["seen"])
+        self._shift = int(data.market.close_ns[row]) // self._interval_ns - row
+        self._followed.clear()
         for s, symbol in enumerate(data.market.symbols):
             self._holding[s].rows.clear()
-            for close_ns, side in state["held"].get(symbol, []):
-                begun = self._time.row_at(close_ns)
-                if begun is not None:
-                    self._begin(begun, s, int(side), row)
+            for bar, side in state["held"].get(symbol, []):
+                self._begin(int(bar) - self._shift, s, int(side), row)
         for saved in state["followed"]:
             view, decision = found(saved["id"])
-            begun = self._time.row_at(view.bar_close_ns)
-            if begun is None:
-                continue
-            told = saved["outcome"]
+            told, part0 = saved["outcome"], saved["part0"]
             outcome = None if told is None else outcome_of_json(told)
-            view = replace(view, row=begun)
+            view = replace(view, row=view.bar_close_ns // self._interval_ns - self._shift)
             f = self._follow(int(saved["order"]), view, decision, bool(saved["sent"]), outcome)
-            f.paper, part0 = saved["paper"], saved["part0_ns"]
-            if part0 is not None:
-                f.part0 = self._time.bar_at(part0)
-        if self.live:
-            self._hold_on(row, self._time.last, False)
-
+            f.paper, f.part0 = saved["paper"], NEVER if part0 is None else int(part0)
+        if self.live and self._seen >= 0:
+            self._hold_on(row, self._seen, False)

@@ -88,16 +88,17 @@ class EnvFace:
         if not self._bound:
             ground.learning.bind(self.base.desk)
             self._bound = True
-        self._settle(resolved)
-        self.tale.closed_bar(world.now_ns, world.account)
-        labels = ground.signals.receive(world.now_ns)
-        due = ground.learning.due(world.row)
-        ground.learning.learn_labels(labels)
-        self._learn(due)
+        if world.row > ground.signals.row:
+            self._settle(resolved)
+            self.tale.closed_bar(world.now_ns, world.account)
+            labels = ground.signals.receive(world.now_ns)
+            due = ground.learning.due(world.row)
+            ground.learning.learn_labels(labels)
+            self._learn(due)
+            if self._progress is not None:
+                self._progress(self.tale.bars)
         at_once(ground.signals.vote())
         ground.signals.weigh()
-        if self._progress is not None:
-            self._progress(self.tale.bars)
 
     def _learn(self, resolved: Sequence[ResolvedDecision]) -> None:
         now_ns = self.base.world.now_ns

@@ -48,7 +48,10 @@ class ParityPlan:
 
 @dataclass
 class Ground:
-    """The parts of one face; decisions are taken from ``first_row`` to ``last_row``."""
+    """The parts of one face; the market stands at the close of ``first_row`` and is decided there.
+
+    ``last_row`` is the last bar; what is open at its close is closed there.
+    """
 
     plan: ParityPlan
     bundle: Bundle
@@ -97,15 +100,15 @@ class Field:
 
     @cached_property
     def bars(self) -> int:
-        """Closes of the period."""
-        return self.last_row - self.first_row + 1
+        """Bars that are traded: those after the first decision."""
+        return self.last_row - self.first_row
 
     def ground(self) -> Ground:
         """Fresh parts: nothing that learns is shared between two faces."""
         plan, bundle = self.plan, load_bundle(self.plan.bundle)
         signals = CachedSignals(
             self.data, self.votes, plan.settings.core, bundle.manager, bundle.pool_line,
-            bundle.exit_slopes, first_row=self.first_row, last_row=self.last_row,
+            bundle.exit_slopes, first_row=self.first_row + 1, last_row=self.last_row,
             learning=plan.learn,
         )  # fmt: skip
         learning = OnlineLearning(

@@ -13,7 +13,7 @@ from runtime.store.memory_store import MemoryStore
 async def run_sim(ground: Ground, progress: Progress | None = None) -> Tale:
     """Trade the period on a session of the exchange that is called directly."""
     core = ground.plan.settings.core
-    parts = sim_parts(ground.signals.data, core, ground.first_row - 1, ground.last_row)
+    parts = sim_parts(ground.signals.data, core, ground.first_row, ground.last_row)
     await parts.venue.open()
     try:
         return await ride(

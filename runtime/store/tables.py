@@ -1,6 +1,7 @@
 """Tables of the database: records, state, intents, orders and fills.
 
-Money and counts are integers, never floats. Version 1 had no ``journal``, ``state`` and ``stop_requests``.
+Money and counts are integers, never floats. Version 1 had no ``journal``, no ``state`` and no
+``stop_requests``.
 """
 
 from __future__ import annotations

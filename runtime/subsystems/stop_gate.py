@@ -14,7 +14,17 @@ from typing import Any, NamedTuple
 
 from envs.core.errors import FixInput
 from envs.core.gate import Gate
-from envs.core.rules.limits import ARMED, NS_PER_DAY, RECOVERING, TRIPPED, Drawdowns, Ess, Ladder
+from envs.core.rules.limits import (
+    ARMED,
+    COOLING_DOWN,
+    NS_PER_DAY,
+    RECOVERING,
+    TRIPPED,
+    Drawdowns,
+    Ess,
+    Ladder,
+    cooldown_ns,
+)
 from envs.core.settings import CoreSettings
 from runtime.kernel_ports import Record
 from runtime.port_errors import StoreUnavailable

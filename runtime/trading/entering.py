@@ -59,6 +59,7 @@ class Entering:
         if not ticket.entry_open:
             return
         answer = await self._c.venue.cancel(ticket.symbol, ticket.entry_id)
+        _note_filled(ticket, answer.view)
         ended = answer.view is not None and not answer.view.is_open
         if ended or answer.outcome is Outcome.ABSENT:
             ticket.entry_open = False
@@ -72,7 +73,7 @@ class Entering:
         if ticket.order.style != STYLE_POST_ONLY or not ticket.entry_open:
             return
         await self.cancel(ticket)
-        if ticket.filled or ticket.entry_open or entry is None:
+        if not ticket.is_empty or ticket.entry_open or entry is None:
             return
         if ticket.order.unfilled_market:
             ticket.order = ticket.order._replace(style=STYLE_MARKET, unfilled_market=False)
@@ -105,6 +106,7 @@ class Entering:
         """Take in what the venue said of an entry; doubt blocks the contract."""
         if answer.outcome is Outcome.ACCEPTED:
             self._c.unsure.pop(ticket.symbol, None)
+            _note_filled(ticket, answer.view)
             if answer.view is not None and not answer.view.is_open:
                 ticket.entry_open = False
         elif answer.outcome is Outcome.UNKNOWN:
@@ -115,7 +117,7 @@ class Entering:
             code = f" {answer.code}" if answer.code else ""
             self._c.unsure.pop(ticket.symbol, None)
             ticket.entry_open = False
-            if not ticket.filled:
+            if ticket.is_empty:
                 self.drop(ticket, f"{answer.outcome.name}{code}")
 
     async def _has_leverage(self, ticket: Ticket) -> bool:
@@ -132,3 +134,9 @@ class Entering:
             return False
         known[ticket.symbol] = wanted
         return True
+
+
+def _note_filled(ticket: Ticket, view: OrderView | TriggerView | None) -> None:
+    """Remember what an answer says was filled: the fills themselves may be told later."""
+    if isinstance(view, OrderView):
+        ticket.told = max(ticket.told, view.filled_steps)

@@ -38,7 +38,7 @@ class Exits:
         emergency = reason in (ExitReason.EMERGENCY, ExitReason.DEFENSIVE)
         purpose = Purpose.EMERGENCY if emergency else Purpose.EXIT
         ask = NewOrder(
-            ticket.next_id(purpose), ticket.symbol, -p.levels.side, qty or p.book.qty,
+            ticket.exit_id(purpose, int(reason)), ticket.symbol, -p.levels.side, qty or p.book.qty,
             reduce_only=True, purpose=purpose,
         )  # fmt: skip
         ticket.exit = Sent(ask.client_id, int(reason), ask.qty_steps)

@@ -22,7 +22,7 @@ from runtime.port_values import Fill, IncomeRow, OrderStatus, OrderView, Purpose
 from runtime.trading import records
 from runtime.trading.books import NS_PER_MS
 from runtime.trading.context import Context
-from runtime.trading.tickets import Ticket
+from runtime.trading.tickets import Ticket, exit_reason
 
 _LOG = logging.getLogger(__name__)
 _STOPS = (ExitReason.STOP, ExitReason.TRAIL, ExitReason.BREAKEVEN, ExitReason.DEFENSIVE)
@@ -139,7 +139,7 @@ class Taking:
         if client_id.startswith("autoclose-") and whole:
             trade = books.force(s, fill, context.data)
         else:
-            reason, at_level = self._reason(ticket, role, p.guard.stop_kind)
+            reason, at_level = self._reason(ticket, role, p.guard.stop_kind, client_id)
             trade = books.close(s, fill, reason, at_level, context.data, context.slip(s))
             if reason in _STOPS:
                 context.stop.stop_hit(fill.time_ms * NS_PER_MS)
@@ -149,7 +149,9 @@ class Taking:
         if trade is not None:
             context.closed(trade, ticket.decision, ticket.stops)
 
-    def _reason(self, ticket: Ticket, role: Purpose | None, stop_kind: int) -> tuple[int, bool]:
+    def _reason(
+        self, ticket: Ticket, role: Purpose | None, stop_kind: int, client_id: str
+    ) -> tuple[int, bool]:
         """Why a reducing fill happened, and whether at a resting level."""
         if role is Purpose.STOP:
             return stop_kind, True
@@ -158,8 +160,8 @@ class Taking:
         if role is Purpose.TARGET:
             return int(ExitReason.TARGET), True
         if role is not None:
-            reason = ExitReason.EMERGENCY if ticket.exit is None else ticket.exit.reason
-            return int(reason), False
+            sent = 0 if ticket.exit is None else ticket.exit.reason
+            return exit_reason(client_id) or sent or int(ExitReason.EMERGENCY), False
         return int(ExitReason.EXTERNAL), False
 
     async def _find_role(self, ticket: Ticket, fill: Fill) -> Purpose | None:
@@ -190,6 +192,7 @@ class Taking:
             self._c.dirty = True
             if view.client_id == ticket.entry_id:
                 ticket.entry_open = False
+                ticket.told = max(ticket.told, view.filled_steps)
             elif ticket.exit is not None and view.client_id == ticket.exit.client_id:
                 # Its fills end a filled one; one that ended otherwise is sent again.
                 ticket.exit = ticket.exit if view.status is OrderStatus.FILLED else None

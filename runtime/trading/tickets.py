@@ -18,6 +18,20 @@ def is_adopted(decision_id: str) -> bool:
     return ADOPTED in decision_id
 
 
+_EXITS_A_REASON = 1_000
+
+
+def exit_attempt(reason: int, attempt: int) -> int:
+    """Attempt number of a market exit's client id: reason and count in one."""
+    return reason * _EXITS_A_REASON + attempt
+
+
+def exit_reason(client_id_: str) -> int:
+    """Reason that the client id of a market exit names, 0 without one."""
+    number = client_id_.rpartition("-")[2]
+    return int(number) // _EXITS_A_REASON if number.isdigit() else 0
+
+
 @dataclass
 class Resting:
     """A conditional order of ours; ``level`` in unsigned ticks, ``child_id`` once it fired."""
@@ -44,7 +58,8 @@ class Ticket:
 
     ``entry_open`` while the entry may still fill; ``entry_doubt`` while the venue has not said what
     became of it. ``roles`` names every order sent for it, so that a late fill has a reason.
-    ``bare_ns`` is the market time since when the position lacks a confirmed stop, 0 with one.
+    ``filled`` steps are booked; ``told`` is what the venue says the entry filled, before its fills
+    are told. ``bare_ns`` is the market time since when the position lacks a confirmed stop, 0 with one.
     """
 
     s: int
@@ -57,6 +72,7 @@ class Ticket:
     entry_open: bool = True
     entry_doubt: bool = False
     filled: int = 0
+    told: int = 0
     stop: Resting | None = None
     partial: Resting | None = None
     target: Resting | None = None
@@ -69,11 +85,32 @@ class Ticket:
     bare_ns: int = 0
     failures: int = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the entry has filled nothing, as far as anybody has said."""
+        return self.filled == 0 and self.told == 0
+
+    @property
+    def awaits_fills(self) -> bool:
+        """Whether the venue says that more was filled than was booked."""
+        return self.told > self.filled
+
     def next_id(self, purpose: Purpose) -> str:
         """A new client id for a purpose; the same ids come again after a restart."""
         attempt = self.attempts.get(purpose.value, 0)
         self.attempts[purpose.value] = attempt + 1
         name = client_id(self.decision.decision_id, purpose, attempt, account=self.account)
+        self.roles[name] = purpose.value
+        return name
+
+    def exit_id(self, purpose: Purpose, reason: int) -> str:
+        """A new client id for a market exit; it names the reason, which no crash can lose then."""
+        key = f"{purpose.value}:{reason}"
+        attempt = self.attempts.get(key, 0)
+        self.attempts[key] = attempt + 1
+        name = client_id(
+            self.decision.decision_id, purpose, exit_attempt(reason, attempt), account=self.account
+        )
         self.roles[name] = purpose.value
         return name
 

@@ -16,7 +16,7 @@ from runtime.bundle import read_manifest
 from runtime.settings import Settings, load_settings
 from runtime.settings_run import to_ns
 from runtime.wiring.keys import secret_of
-from runtime.wiring.plan import LOCKSTEP, TradePlan, VenueName
+from runtime.wiring.plan import LOCKSTEP, JournalLevel, OnExit, TradePlan, VenueName
 
 _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]*@")
 _URL = re.compile(r"[a-z][a-z0-9+]*://", re.IGNORECASE)
@@ -36,16 +36,20 @@ def plan_of(
     manifest = read_manifest(folder)
     settings = trade_settings(args, folder, environ)
     check_bundle(folder, manifest, settings)
-    venue = cast(VenueName, settings_venue(args, environ))
+    trading = settings.trading
+    venue = cast(VenueName, trading.venue)
     state, url = places(args.state, venue, settings, manifest, now)
-    url = url or secret_of("QT_DATABASE_URL", environ)
+    level = trading.journal
+    if level == "auto":
+        level = "trades" if venue == "sim" else "full"
     start, end = moment("--start", args.trade_start), moment("--end", args.trade_end)
     plan = TradePlan(
-        bundle=folder, venue=venue, settings=settings, state=state, database_url=url,
-        journal=args.journal, start_ns=to_ns(start), end_ns=to_ns(end),
+        bundle=folder, venue=venue, settings=settings, state=state,
+        database_url=url or secret_of("QT_DATABASE_URL", environ),
+        journal=cast(JournalLevel, level), start_ns=to_ns(start), end_ns=to_ns(end),
         exchange_url=args.exchange_url, control_url=args.control_url, speed=speed(args.speed),
-        max_bars=args.max_bars, learn=args.learn, on_exit=args.on_exit,
-        command=shown_command(argv),
+        max_bars=args.max_bars, learn=args.learn, on_exit=cast(OnExit, trading.on_exit),
+        cache=cache_folder(environ), command=shown_command(argv),
     )  # fmt: skip
     check_period(plan, manifest)
     return plan
@@ -59,14 +63,12 @@ def trade_settings(args: argparse.Namespace, bundle: Path, environ: Mapping[str,
     """
     options: dict[str, Any] = {
         "symbols": args.symbols, "data": args.data, "seed": args.seed, "funding": args.funding,
-        "QT_CYCLE_S": args.loop, "QT_MONITOR_S": args.monitor, "set": args.set,
+        "QT_CYCLE_S": args.loop, "QT_MONITOR_S": args.monitor, "QT_VENUE": args.venue,
+        "QT_JOURNAL": args.journal, "QT_ON_EXIT": args.on_exit, "set": args.set,
     }  # fmt: skip
+    if "QT_VENUE" not in environ and options["QT_VENUE"] is None and args.config is None:
+        options["QT_VENUE"] = "sim"
     return load_settings(options, args.config, environ, bundle / "config.toml")
-
-
-def settings_venue(args: argparse.Namespace, environ: Mapping[str, str]) -> str:
-    """The venue asked for: the option, else QT_VENUE, else sim."""
-    return args.venue or environ.get("QT_VENUE", "") or "sim"
 
 
 def check_bundle(folder: Path, manifest: Mapping[str, Any], settings: Settings) -> None:
@@ -123,20 +125,20 @@ def check_period(plan: TradePlan, manifest: Mapping[str, Any]) -> None:
     """
     if plan.venue in ("demo", "live") and plan.start_ns is not None:
         raise FixInput(f"--start is for sim and local: {plan.venue} begins now")
-    trained = moment("bundle", manifest["spans"]["train_end"])
     if plan.end_ns is not None and plan.start_ns is None and plan.venue in ("sim", "local"):
-        begin = to_ns(moment("bundle", manifest["spans"]["test_start"]))
+        held_out = str(manifest["spans"]["test_start"])
+        begin = to_ns(moment("bundle", held_out))
         if begin is not None and plan.end_ns <= begin:
             raise FixInput(
-                f"--end: before the bundle's held-out period, which begins "
-                f"{manifest['spans']['test_start']}; training ended {trained}: give --start too"
+                f"--end lies before the bundle's held-out period, which begins {held_out}: give a "
+                "later end, or another --start"
             )
 
 
-def in_sample(plan: TradePlan, manifest: Mapping[str, Any]) -> bool:
-    """Whether part of the period was trained on: such a result proves nothing."""
-    end = to_ns(moment("bundle", manifest["spans"]["train_end"]))
-    return plan.start_ns is not None and end is not None and plan.start_ns < end
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where computed votes are kept between runs, as the training programs keep them."""
+    base = environ.get("QT_CACHE_DIR")
+    return Path(base) if base else Path.home() / ".cache" / "quantum-trader"
 
 
 def speed(text: str) -> float | Literal["lockstep"]:

@@ -34,6 +34,7 @@ class TradePlan:
         learn: whether the agents learn from what happens.
         on_exit: what becomes of open positions when the run is stopped: closed, or left with
             their protective orders resting at the venue.
+        cache: folder of computed votes; None computes them anew.
         account: name in decision ids and in the lock; empty: the venue's name.
         command: the command line, for the record.
     """
@@ -52,6 +53,7 @@ class TradePlan:
     max_bars: int | None = None
     learn: bool = True
     on_exit: OnExit = "leave"
+    cache: Path | None = None
     account: str = ""
     command: str = ""
 

@@ -2,46 +2,85 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from runtime.bundle import Bundle
-    from runtime.kernel_ports import Journal, Learning, Signals
-    from runtime.ports import Store, Venue
-    from runtime.wiring.plan import TradePlan
+from runtime.bundle import Bundle
+from runtime.journal.sql_journal import SqlJournal
+from runtime.kernel import Kernel
+from runtime.kernel_ports import Signals
+from runtime.learning.learning import OnlineLearning
+from runtime.ports import MarketFeed, Venue
+from runtime.subsystems.emergency_stop import EmergencyStop
+from runtime.wiring.plan import TradePlan
+from runtime.wiring.state_folder import StateFolder
 
 
-class Driver(Protocol):
-    """Moves a kernel through time: bars and quotes in, until there are no more."""
+class Ended(StrEnum):
+    """Why a run ended."""
 
-    async def run(self, until: asyncio.Event | None = None, max_bars: int | None = None) -> int:
-        """Drive until the data ends, ``until`` is set, or ``max_bars`` closed; returns closes."""
+    DATA = "the data ended"
+    BARS = "as many bars closed as were asked for"
+    ASKED = "stopped when asked"
+
+
+class Drive(Protocol):
+    """Moves the kernel through time."""
+
+    async def run(self) -> Ended:
+        """Drive until the market ends, enough bars closed, or ``stop`` was called."""
+        ...
+
+    def stop(self) -> None:
+        """Let ``run`` return after the step under way."""
         ...
 
 
 @dataclass
 class Trader:
-    """The parts of one run, opened; ``run`` drives them, ``close`` belongs to who opened it.
+    """The parts of one run, opened; who opened it closes them.
 
     Attributes:
-        kernel: ``runtime.kernel.Kernel``.
-        driver: what moves it.
-        ended: why it ended: ``data``, ``bars``, ``asked``; empty while it runs.
+        drive: what moves the kernel.
+        most_bars: closes there will be, 0 where that is not known.
+        first_ns: close after which trading begins; 0 where it begins now.
+        left: contracts still open when it ended.
+        journal_name: where the journal is, without a password.
+        files: what there is to look at afterwards, in words, and where.
     """
 
     plan: TradePlan
     bundle: Bundle
-    kernel: Any
-    driver: Driver
+    folder: StateFolder
+    kernel: Kernel
+    drive: Drive
     venue: Venue
-    store: Store
-    journal: Journal
+    feed: MarketFeed
+    journal: SqlJournal
     signals: Signals
-    learning: Learning
-    ended: str = ""
+    learning: OnlineLearning
+    emergency: EmergencyStop
+    most_bars: int = 0
+    first_ns: int = 0
+    left: tuple[str, ...] = ()
+    files: list[tuple[str, Path | str]] = field(default_factory=list)
+    journal_name: str = ""
 
-    async def run(self, until: asyncio.Event | None = None) -> int:
-        """Recover, trade until the end or until asked to stop, and finish; returns bar closes."""
-        raise NotImplementedError
+    async def run(self) -> Ended:
+        """Recover, trade until the end or until ``stop``, and end in order.
+
+        At the end of the data everything is closed there; a run that ends before it closes its
+        positions or leaves them protected, as the plan says.
+        """
+        await self.kernel.start()
+        ended = await self.drive.run()
+        if ended is not Ended.DATA:
+            self.left = await self.kernel.stop(flatten=self.plan.on_exit == "flatten")
+        await self.journal.close()
+        return ended
+
+    def stop(self) -> None:
+        """End in order, soon."""
+        self.drive.stop()

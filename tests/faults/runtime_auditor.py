@@ -102,8 +102,7 @@ class Auditor:
             if order.filled_steps:
                 filled[decision_hash(order.client_id)].append(order.client_id)
         twice = [name for names in filled.values() for name in names[1:]]
-        used = Counter(o.client_id for o in self.orders_of_ours())
-        used.update(a.client_id for a in self.session.state.algos.values() if is_ours(a.client_id))
+        used = Counter(self.sent())
         return twice + [name for name, n in used.items() if n > 1]
 
     def entries(self) -> list[Order]:
@@ -111,7 +110,7 @@ class Auditor:
         return [o for o in self.orders_of_ours() if purpose_of(o.client_id) is Purpose.ENTRY]
 
     def orders_of_ours(self) -> list[Order]:
-        """Orders that bear ids of this program; children of conditional orders bear others."""
+        """Orders that bear ids of this program; a child bears that of its conditional order."""
         return [o for o in self.session.state.orders.values() if is_ours(o.client_id)]
 
     def sent(self) -> list[str]:

@@ -150,7 +150,7 @@ class Rig:
 async def faults_of(venue: Venue, runtime: Runtime, bounds: Bounds) -> list[str]:
     """Everything that contradicts the common invariants."""
     runtime.journal.verify()
-    account = runtime.kernel.account
+    account = runtime.kernel.context.books.account
     names = runtime.plan.shape.symbols
     positions = {names[s]: p.levels.side * p.book.qty for s, p in account.positions.items()}
     found = venue_faults(venue.auditor, bounds)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from envs.core.trade import (
     Skipped,
     no_propensities,
 )
+from envs.core.types import EntryStyle, EntryUnfilled
 from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
 from runtime.driving.lockstep import LockstepDriver
@@ -37,7 +39,8 @@ from runtime.port_market import Bar
 from runtime.settings import load_settings
 from runtime.subsystems.emergency_stop import EmergencyStop
 from runtime.trading.context import TradingOptions
-from tests.property.strategies import FIRST_ROW, Case
+from tests.parity.test_exchange_equals_world import settings_of
+from tests.property.strategies import FIRST_ROW, Case, signals, small_market
 
 GRID = preset("full")
 
@@ -56,6 +59,21 @@ class Drawing:
 
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         index = int(self.rng.choice(np.flatnonzero(context.mask)))
+        return SizingChoice(index, no_propensities(context.mask.shape[0], index))
+
+
+@dataclass
+class ByState:
+    """An agent whose choice follows from what it sees alone, whoever asks, however often."""
+
+    seed: int
+    name: str = "by-state"
+    preset: Any = GRID
+
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        told = f"{self.seed}:{context.confidence!r}:{context.atr_frac!r}".encode()
+        rng = np.random.default_rng(zlib.crc32(told))
+        index = int(rng.choice(np.flatnonzero(context.mask)))
         return SizingChoice(index, no_propensities(context.mask.shape[0], index))
 
 
@@ -137,16 +155,14 @@ class Kept:
 
 
 def kernel_of(
-    case: Case, data: MarketSeries, parts: Any, *, journal: Any = None, last_row: int | None = None
+    case: KernelCase, data: MarketSeries, parts: Any, *, journal: Any = None, store: Any = None
 ) -> Kernel:
     """A kernel over the given venue parts with the case's drawn agent and tape."""
     settings = _settings(case)
     journal = journal or Kept()
     row = data.market.row_at(parts.session.now_ns)
     signals = GivenSignals(data, case.tape, row)
-    if last_row is not None:
-        signals.last_row = last_row
-    agent: Any = Drawing(case.seed)
+    agent: Any = ByState(case.seed) if case.memoryless else Drawing(case.seed)
     stop = EmergencyStop(
         case.settings, case.settings.start_equity_quote, parts.session.now_ns, journal.add,
         auto_acknowledge=True,
@@ -155,14 +171,31 @@ def kernel_of(
         KernelParts(
             settings, GRID, data.market.symbols, parts.venue, signals,
             Unlearned(agent, signals.manager), journal, stop, agent, HookChain(),
-            lambda: parts.session.now_ns, options=TradingOptions(full=False),
+            lambda: parts.session.now_ns, store=store,
+            options=TradingOptions(full=False),
         )  # fmt: skip
     )
 
 
-def _settings(case: Case) -> Any:
-    from dataclasses import replace
+@dataclass(frozen=True)
+class KernelCase(Case):
+    """A case; ``memoryless`` agents choose by what they see alone."""
 
+    memoryless: bool = False
+
+
+def case_of(
+    seed: int, n: int = 150, symbols: int = 3, shock: float = 0.05, with_mark: bool = False,
+    style: EntryStyle = EntryStyle.MARKET, unfilled: EntryUnfilled = EntryUnfilled.LAPSE,
+    eager: bool = True, memoryless: bool = False,
+) -> KernelCase:  # fmt: skip
+    """A drawn market with drawn signals; eager settings meet the drawdown ladder often."""
+    market = small_market(seed, n, symbols, shock, with_mark)
+    settings = settings_of(seed, style, unfilled, eager)
+    return KernelCase(market, signals(market, seed + 1), settings, seed + 2, memoryless)
+
+
+def _settings(case: KernelCase) -> Any:
     return replace(load_settings(), core=case.settings)
 
 
@@ -177,7 +210,7 @@ class Face:
     equity: list[float]
 
 
-async def ride_sim(case: Case) -> Face:
+async def ride_sim(case: KernelCase) -> Face:
     """The runtime on the simulated exchange."""
     data = prepare(case.market, case.settings)
     parts = sim_parts(data, case.settings, FIRST_ROW)
@@ -199,7 +232,7 @@ async def ride_sim(case: Case) -> Face:
     return Face(kernel.trades, skips, ledger, account.cash_units, equity)
 
 
-def ride_world(case: Case) -> Face:
+def ride_world(case: KernelCase) -> Face:
     """The core's own world."""
     data = prepare(case.market, case.settings)
     world = World(data, case.settings, FIRST_ROW)

@@ -78,6 +78,11 @@ class Mirror:
             if step.vertex == "close":
                 return
 
+    async def finish(self) -> None:
+        """Close what is open when the market has ended: there is no open left to wait for."""
+        for symbol in sorted(self.held):
+            await self._send_exit(symbol, self.held[symbol])
+
     async def _see_vertex(self, step: Advance) -> None:
         index = ("open", "first", "second", "close").index(step.vertex)
         for symbol in sorted({*self.held, *self.pending}):
@@ -189,9 +194,14 @@ class Mirror:
         return name
 
     async def _exit(self, symbol: str, held: Held) -> None:
-        """Close at market: at once, or at the next open when sent at a close."""
-        if held.exit_sent:
-            return
+        """Close at market: at once, or at the next open when sent at a close.
+
+        At the last close nothing is sent: what is open then ends for the reason END.
+        """
+        if not (held.exit_sent or self.session.ended):
+            await self._send_exit(symbol, held)
+
+    async def _send_exit(self, symbol: str, held: Held) -> None:
         held.exit_sent = True
         self._names += 1
         request = OrderRequest(
@@ -225,7 +235,7 @@ class Mirror:
             entry = self.pending.pop(symbol)
             for order in session.state.open_orders(symbol):
                 await session.submit(c.Cancel(symbol, order.order_id))
-            if entry.unfilled_market:
+            if entry.unfilled_market and not session.ended:
                 await self.enter(symbol, entry._replace(style=0, unfilled_market=False))
 
     async def _evaluate(self, at_close: bool) -> None:

@@ -71,7 +71,7 @@ class Pair:
         self.session = ExchangeSession(wanted, market, SystemClock(), None)
         self.mirror = Mirror(self.session)
         self.resolved: list[Resolved] = []
-        self.bars, self.finished = 0, False
+        self.bars, self.finished, self.ends = 0, False, 0
 
     async def run(self) -> Pair:
         """Play to the end, comparing after every bar."""
@@ -85,6 +85,11 @@ class Pair:
                 return self
             self.bars += 1
             self.compare(f"bar {self.bars}")
+        if self.world.done and not self.world.ruined:
+            self.ends = len(self.world.account.positions)
+            self.resolved += self.world.finish()
+            await self.mirror.finish()
+            self.compare("the end")
         self.finished = True
         return self
 
@@ -154,6 +159,15 @@ def test_market_entries_end_in_the_same_books(shock: float, with_mark: bool) -> 
     wanted |= {ExitReason.TRAIL} if shock < 0.2 else {ExitReason.LIQUIDATION}
     wanted |= {ExitReason.TIME} if shock == 0.0 else set()
     assert wanted <= set(reasons)
+
+
+def test_what_is_open_at_the_end_closes_at_the_last_close() -> None:
+    pairs = [pair_of(seed, n=40 + seed, with_mark=bool(seed % 2), eager=False) for seed in range(9)]
+    assert all(p.finished for p in pairs)
+    assert sum(p.ends for p in pairs) >= 5
+    for p in pairs:
+        ended = [t for t in map(lambda r: r.outcome, p.resolved[-p.ends :]) if p.ends]
+        assert all(t.exit_ns == p.session.now_ns for t in ended)
 
 
 def test_the_ladder_acts_the_same() -> None:

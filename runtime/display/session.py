@@ -1,0 +1,140 @@
+"""One run from start to summary: signals of the system, the view, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from types import FrameType
+
+from rich.console import Console
+
+from runtime.display.reading import Reader
+from runtime.display.snapshot import Snapshot
+from runtime.display.summary import Ending, summary
+from runtime.display.views import ScreenView, View, view_of
+from runtime.display.watcher import Watcher
+from runtime.wiring.opening import open_trader
+from runtime.wiring.plan import TradePlan
+from runtime.wiring.trader import Ended, Trader
+
+EXIT_INTERRUPTED = 130
+_TICK_S = 0.5
+
+
+async def trade_with_view(
+    plan: TradePlan, view: str, typed: str = "", console: Console | None = None
+) -> int:
+    """Open, trade, show and sum up; 0 done, 130 after Ctrl-C."""
+    console = console or Console()
+    with console.status("opening venue, journal and signals ..."):
+        opened = open_trader(plan, typed)
+        trader = await opened.__aenter__()
+    try:
+        code = await _trade(trader, view, console)
+    except BaseException as error:
+        await opened.__aexit__(type(error), error, error.__traceback__)
+        raise
+    await opened.__aexit__(None, None, None)
+    return code
+
+
+async def _trade(trader: Trader, view_name: str, console: Console) -> int:
+    account = trader.kernel.context.books.account
+    watcher = Watcher(trader.bundle.table.preset, account.equity_quote)
+    reader = Reader(trader, watcher)
+    trader.kernel.observers.append(watcher)
+    asked = Asked(trader)
+    began_s = time.monotonic()
+    view = view_of(view_name, trader, reader, console)
+    trader.kernel.observers.append(view)
+    with asked.listening(), view:
+        ticking = asyncio.create_task(_tick(view))
+        try:
+            ended = await trader.run()
+        finally:
+            ticking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+    seconds = time.monotonic() - began_s
+    shot = reader.take(digest=True)
+    console.print(summary(shot, ending_of(trader, shot, ended, seconds)))
+    return EXIT_INTERRUPTED if asked.by_hand else 0
+
+
+async def _tick(view: View) -> None:
+    """Refresh the screen between events; a simulation never lets this run, and needs none."""
+    while isinstance(view, ScreenView):
+        view.refresh()
+        await asyncio.sleep(_TICK_S)
+
+
+class Asked:
+    """Turns SIGINT and SIGTERM into an end in order; the second SIGINT ends at once.
+
+    Attributes:
+        by_hand: whether SIGINT came.
+    """
+
+    def __init__(self, trader: Trader) -> None:
+        self._trader = trader
+        self.by_hand = False
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen for the time of a run (main thread only, as Python hands signals to no other)."""
+        loop = asyncio.get_running_loop()
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            if number == signal.SIGINT and self.by_hand:
+                raise KeyboardInterrupt
+            self.by_hand |= number == signal.SIGINT
+            # At once for a simulation, whose loop never rests; the loop is woken for the others.
+            self._trader.stop()
+            loop.call_soon_threadsafe(lambda: None)
+
+        try:
+            before = {n: signal.signal(n, heard) for n in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def ending_of(trader: Trader, shot: Snapshot, ended: Ended, seconds: float) -> Ending:
+    """What the summary adds to the snapshot."""
+    plan = trader.plan
+    notes = []
+    if plan.settings.run.is_synthetic and plan.venue in ("sim", "local"):
+        notes.append(
+            "The built-in market has an edge planted in it: a profit here says that the programs "
+            "work together, nothing about a real market."
+        )
+    notes += _left_notes(trader, shot)
+    if not plan.learn:
+        notes.append("Learning was off (--no-learn).")
+    rate = shot.bars / seconds if plan.venue == "sim" and seconds > 0.0 else 0.0
+    files = [
+        ("journal", trader.journal_name),
+        ("agents as they are now", trader.folder.checkpoints),
+        ("settings, commands, run", trader.folder.path),
+        *trader.files,
+    ]
+    return Ending(ended.value, seconds, trader.first_ns, rate, notes, files)
+
+
+def _left_notes(trader: Trader, shot: Snapshot) -> list[str]:
+    if not shot.positions:
+        return ["No position is open."]
+    names = ", ".join(p.symbol for p in shot.positions)
+    bare = [p.symbol for p in shot.positions if not p.safe]
+    if bare:
+        return [f"NOT PROTECTED by a confirmed stop: {', '.join(bare)}. Look at the venue now."]
+    wanted = "could not all be closed" if trader.plan.on_exit == "flatten" else "were left open"
+    return [f"{names} {wanted}; their stops rest at the venue. The same command goes on."]

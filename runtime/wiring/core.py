@@ -1,0 +1,107 @@
+"""The parts that every venue has: agents, emergency stop, learning, kernel, and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from envs.artifact import code_version, file_digest
+from envs.core.trade import Decision
+from envs.core.view import DecisionView
+from runtime.bundle import Bundle
+from runtime.journal.codec import decode
+from runtime.journal.sql_journal import SqlJournal
+from runtime.kernel import Kernel
+from runtime.kernel_parts import KernelParts
+from runtime.kernel_ports import Signals
+from runtime.learning.checkpoints import Checkpoints
+from runtime.learning.learning import OnlineLearning
+from runtime.learning.recovery import recover
+from runtime.ports import Store, Venue
+from runtime.subsystems.emergency_stop import EmergencyStop, auto_acknowledges
+from runtime.trading import records
+from runtime.trading.context import TradingOptions
+from runtime.wiring.minds import Minds, minds_of
+from runtime.wiring.plan import TradePlan
+from runtime.wiring.state_folder import StateFolder, settings_hash
+
+
+@dataclass(frozen=True)
+class Core:
+    """What ``build_core`` put together."""
+
+    kernel: Kernel
+    learning: OnlineLearning
+    stop: EmergencyStop
+    minds: Minds
+
+
+def build_core(
+    plan: TradePlan, bundle: Bundle, folder: StateFolder, journal: SqlJournal, venue: Venue,
+    signals: Signals, clock_ns: Callable[[], int], options: TradingOptions,
+    store: Store | None = None,
+) -> Core:  # fmt: skip
+    """Seat the agents, recover what they had learned, and make the kernel around them.
+
+    Raises:
+        FixSettings: A mode that the runtime or the venue does not allow.
+        DamagedArtifact: The agents' checkpoints do not go with the journal.
+    """
+    settings, live = plan.settings, plan.settings.live
+    minds = minds_of(bundle, settings, timed=not options.in_turn)
+    learning = OnlineLearning(
+        signals, settings.core, minds.learner, reward=settings.sizing.reward,
+        advisers=minds.advisers, learn=plan.learn and live.sizing_enabled,
+        checkpoints=Checkpoints(folder.checkpoints),
+    )  # fmt: skip
+    if folder.resumed:
+        recover(journal, learning)
+    stop = EmergencyStop(
+        settings.core, settings.core.start_equity_quote, clock_ns(), journal.add, live=live,
+        auto_acknowledge=auto_acknowledges(live, plan.venue),
+    )  # fmt: skip
+
+    async def checkpoint(force: bool) -> None:
+        learning.checkpoint(journal.last_seq, force=force)
+
+    kernel = Kernel(
+        KernelParts(
+            settings, bundle.table.preset, signals.data.market.symbols, venue, signals, learning,
+            journal, stop, minds.brain, minds.chain, clock_ns, plan.account_name, store,
+            decision_reader(journal), checkpoint, options,
+            settings.trading.foreign_positions == "adopt", run_record(plan, bundle),
+        )
+    )  # fmt: skip
+    return Core(kernel, learning, stop, minds)
+
+
+def decision_reader(journal: SqlJournal) -> Callable[[str], tuple[DecisionView, Decision]]:
+    """Reads a journalled candidate by its id; KeyError where the journal holds none."""
+
+    def found(decision_id: str) -> tuple[DecisionView, Decision]:
+        entry = journal.record(records.DECISION, decision_id)
+        if entry is None:
+            raise KeyError(decision_id)
+        view: DecisionView = decode(DecisionView, entry.body["view"])
+        decision: Decision = decode(Decision, entry.body["decision"])
+        return view, decision
+
+    return found
+
+
+def run_record(plan: TradePlan, bundle: Bundle) -> dict[str, Any]:
+    """What the journal says of a start: enough to repeat the run, no secret."""
+    return {
+        "bundle": str(bundle.folder),
+        "bundle_digest": file_digest(bundle.folder / "manifest.json"),
+        "settings_hash": settings_hash(plan.settings),
+        "config_hash": plan.settings.config_hash(),
+        "code_version": code_version(),
+        "venue": plan.venue,
+        "account": plan.account_name,
+        "symbols": list(plan.settings.run.symbols),
+        "learn": plan.learn,
+        "on_exit": plan.on_exit,
+        "command": plan.command,
+    }

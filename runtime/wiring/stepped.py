@@ -1,0 +1,26 @@
+"""Riding a market that moves when it is told: sim, and the local exchange in lockstep."""
+
+from __future__ import annotations
+
+from runtime.driving.lockstep import LockstepDriver
+from runtime.wiring.trader import Ended
+
+
+class SteppedDrive:
+    """``Drive`` over a ``LockstepDriver``."""
+
+    def __init__(self, driver: LockstepDriver) -> None:
+        self._driver = driver
+        self._asked = False
+
+    async def run(self) -> Ended:
+        """Ride to the end of the market, of the bars asked for, or until ``stop``."""
+        ride = await self._driver.run()
+        if ride.ended:
+            return Ended.DATA
+        return Ended.ASKED if self._asked else Ended.BARS
+
+    def stop(self) -> None:
+        """End after the vertex that is being acted on."""
+        self._asked = True
+        self._driver.stop()
