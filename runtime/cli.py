@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "runtime.replay_cli",
     "journal": "runtime.journal_cli",
     "ess": "runtime.ess_cli",
+    "health": "runtime.health_cli",
     "first-contact": "runtime.first_contact",
 }
 """Command and its module, which has HELP, ``add_arguments(parser)`` and ``main(args) -> int``."""

@@ -21,7 +21,7 @@ from envs.kernel.counterfactual import compiled_ladder
 from runtime.kernel_parts import KernelParts
 from runtime.kernel_ports import Quote, Record
 from runtime.monitor import CLOSE, SECOND, Monitor
-from runtime.port_errors import VenueUnavailable
+from runtime.port_errors import StoreUnavailable, VenueUnavailable
 from runtime.port_market import Bar
 from runtime.reconcile import Reconciler
 from runtime.trading import records
@@ -57,6 +57,8 @@ class Kernel:
             parts.settings.core, parts.account_name, parts.symbols, parts.venue, parts.journal,
             parts.signals, parts.learning, parts.stop, books, parts.options,
         )  # fmt: skip
+        # Its changes are committed with everything else, not only when something else changes.
+        parts.stop.persist = self.context.tell
         self.taking = Taking(self.context)
         self.entering = Entering(self.context, self.taking)
         self.exits = Exits(self.context, self.taking)
@@ -104,7 +106,7 @@ class Kernel:
             RefusedArtifact: The state is of a newer version or of other contracts.
         """
         context, parts = self.context, self.parts
-        context.now_ns = parts.clock_ns()
+        context.now_ns = max(parts.clock_ns(), 0)
         state = await parts.journal.last_state()
         if state is None:
             await self._begin()
@@ -118,6 +120,7 @@ class Kernel:
         await self.watcher.look(SECOND, {}, stepped=parts.options.in_turn)
         await self._commit()
         age_ns = context.now_ns - self.bar_ns
+        await self._obey()
         if self.bar_ns > self._decided_ns and age_ns <= parts.options.decide_within_s * 1e9:
             await self._signal_and_decide(self.bar_ns)
 
@@ -131,6 +134,7 @@ class Kernel:
     async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
         """By the clock: the same between closes, at whatever the prices are."""
         self.context.now_ns = now_ns
+        await self._obey()
         await self.watcher.look(SECOND, quotes, stepped=False)
         self._tell_gate()
         await self._commit()
@@ -226,7 +230,8 @@ class Kernel:
             raise VenueUnavailable(f"venue: no balance: {'; '.join(view.failures)}")
         account = self.context.books.account
         account.cash_units = account.start_units = view.balance.wallet_units
-        self.taking.income_ms = view.taken_ms
+        # Market time: the wall clock of an accelerated exchange is another.
+        self.taking.income_ms = self.context.now_ns // 1_000_000
         for symbol in self.context.symbols:
             fills = await self.parts.venue.fills_since(symbol, 0)
             self.context.books.floor[symbol] = max((f.trade_id for f in fills), default=0)
@@ -272,7 +277,12 @@ class Kernel:
             self._tell_signals(close_ns)
         tickets = self._decide()
         self._decided_ns = close_ns
-        await self._commit()
+        try:
+            await self._commit()
+        except StoreUnavailable:
+            for ticket in tickets:
+                self.entering.drop(ticket, "NOT_JOURNALLED")
+            raise
         if tickets:
             await self.entering.send(tickets)
             for ticket in tickets:
@@ -338,6 +348,12 @@ class Kernel:
                 "weights": tape.weights[row, s].tolist(),
             }  # fmt: skip
             self.context.tell(records.signal_record(close_ns, symbol, values))
+
+    async def _obey(self) -> None:
+        """Carry out what operators asked of the emergency stop."""
+        if self.parts.requests is not None:
+            stop = self.parts.stop
+            stop.obey(await self.parts.requests(stop.obeyed), self.context.now_ns)
 
     def _tell_gate(self) -> None:
         """Journal the changes of the emergency stop since the last time."""

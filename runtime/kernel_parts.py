@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from runtime.kernel_ports import Journal, Learning, Signals
 from runtime.ports import Store, Venue
 from runtime.settings import Settings
 from runtime.subsystems.emergency_stop import EmergencyStop
+from runtime.subsystems.stop_requests import StopRequest
 from runtime.trading.context import TradingOptions
 
 
@@ -29,6 +30,7 @@ class KernelParts:
         found: reads a journalled decision by its id, for the restart.
         checkpoint: saves the agents when enough was learned, or by force.
         adopts: take over positions that are not ours.
+        requests: what operators asked of the emergency stop after a number.
         run: content of the journal's ``run`` record.
     """
 
@@ -50,3 +52,4 @@ class KernelParts:
     options: TradingOptions = field(default_factory=TradingOptions)
     adopts: bool = False
     run: Mapping[str, Any] = field(default_factory=dict)
+    requests: Callable[[int], Awaitable[Sequence[StopRequest]]] | None = None

@@ -47,12 +47,35 @@ class Signals(Protocol):
     the last that can ever come (cached data) or a row never reached.
     """
 
-    data: MarketSeries
-    tape: SignalTape
-    votes: VoteTable
-    manager: ReinforcementManager
-    row: int
-    last_row: int
+    @property
+    def data(self) -> MarketSeries:
+        """Market columns."""
+        ...
+
+    @property
+    def tape(self) -> SignalTape:
+        """Signals."""
+        ...
+
+    @property
+    def votes(self) -> VoteTable:
+        """The models' votes."""
+        ...
+
+    @property
+    def manager(self) -> ReinforcementManager:
+        """What weighs them."""
+        ...
+
+    @property
+    def row(self) -> int:
+        """The last closed bar."""
+        ...
+
+    @property
+    def last_row(self) -> int:
+        """The last bar there will be."""
+        ...
 
     def receive(self, close_ns: int, bars: Sequence[Bar]) -> tuple[ResolvedLabel, ...]:
         """Take in the bars that close at ``close_ns``: features of the row, labels that ended.
@@ -82,8 +105,15 @@ class Signals(Protocol):
 class Learning(Protocol):
     """From decisions and outcomes to resolved decisions, and from those to both agents."""
 
-    agent: SizingAgent
-    manager: ReinforcementManager
+    @property
+    def agent(self) -> SizingAgent:
+        """What learns to size."""
+        ...
+
+    @property
+    def manager(self) -> ReinforcementManager:
+        """What learns to weigh."""
+        ...
 
     def watch(self, view: DecisionView, decision: Decision) -> None:
         """Follow one candidate row, decided or not, until all about it is known."""

@@ -49,7 +49,8 @@ class Monitor:
             await self._manage(s, waits)
         if index == CLOSE:
             await self._judge_close(stepped)
-        if books.account.positions or index == CLOSE or context.stop.ess.state != 0:
+        moves_on = not stepped and context.stop.ess.state != 0
+        if books.account.positions or index == CLOSE or moves_on:
             await self._judge_ladder(waits)
 
     async def _manage(self, s: int, waits: bool) -> None:

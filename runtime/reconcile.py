@@ -39,6 +39,8 @@ from runtime.trading.tickets import Resting, Ticket, exit_attempt
 _LOG = logging.getLogger(__name__)
 _CONFIRM = 2
 """Comparisons in a row that must differ before a difference counts: events may be under way."""
+_MODES_EVERY = 10
+"""Comparisons between two looks at the account's modes, which cost much of the rate limit."""
 _TRANSFERS = ("TRANSFER", "WELCOME_BONUS", "INTERNAL_TRANSFER", "COIN_SWAP_DEPOSIT",
               "COIN_SWAP_WITHDRAW", "CROSS_COLLATERAL_TRANSFER")  # fmt: skip
 
@@ -61,6 +63,7 @@ class Reconciler:
         self._missing: dict[str, int] = {}
         self._wallet_differs = 0
         self._reported: set[str] = set()
+        self._compared = 0
 
     async def recover(self) -> None:
         """Bring restored books to what the venue says now; nothing is traded before.
@@ -95,11 +98,34 @@ class Reconciler:
         for ticket in list(self._c.books.tickets.values()):
             if ticket.entry_doubt:
                 await self._entering.resolve(ticket)
+        await self._modes()
         if view.triggers is not None:
             await self._stops(view.triggers)
         self._foreign(view)
         await self._stands(view)
         await self._wallet(view, at_start=False)
+
+    async def _modes(self) -> None:
+        """An account that somebody set otherwise takes no new risk; leverage is set anew."""
+        self._compared += 1
+        if self._compared % _MODES_EVERY:
+            return
+        try:
+            modes = await self._c.venue.modes()
+        except VenueUnavailable as error:
+            _LOG.warning("modes: %s", error)
+            return
+        for symbol in self._c.symbols:
+            mode = modes.symbols.get(symbol)
+            if modes.hedge or (mode is not None and not mode.isolated and self._is_held(symbol)):
+                what = "in hedge mode" if modes.hedge else "on cross margin"
+                self._c.unsure[symbol] = f"the account is {what}: set it back"
+                self._c.alarm(symbol, f"the account is {what} now; no new entries until it is back")
+            elif mode is not None:
+                self._taking.leverage[symbol] = mode.leverage
+
+    def _is_held(self, symbol: str) -> bool:
+        return self._c.symbols.index(symbol) in self._c.books.account.positions
 
     async def _find_ids(self, ticket: Ticket) -> None:
         """Ids that were used after the last commit: none of them may be used for another order."""
@@ -118,9 +144,7 @@ class Reconciler:
         attempt, store = ticket.attempts.get(key, 0), self._store
         while store is not None:
             number = exit_attempt(int(reason), attempt) if reason else attempt
-            name = client_id(
-                ticket.decision.decision_id, purpose, number, account=ticket.account
-            )
+            name = client_id(ticket.decision.decision_id, purpose, number, account=ticket.account)
             if await store.intent(name) is None:
                 break
             ticket.roles[name] = purpose.value

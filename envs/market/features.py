@@ -12,33 +12,37 @@ from functools import cache
 from math import cos, sin, tau
 
 import numpy as np
-import talib
 
 from envs.core.types import NS_PER_DAY, NS_PER_HOUR, Float64Array, Int64Array
-from envs.market.indicators import Window, efficiency_ratio, ratio
+from envs.market.feature_lines import RANGE_BARS, RETURN_BARS, Lines, lines_of
+from envs.market.indicators import Window, ratio
 
 FORMULA_VERSION = 1
-RETURN_BARS = (1, 2, 4, 8, 12, 24, 48, 72, 168, 336)
-RANGE_BARS = (24, 72, 168)
+LAGS = 5
+"""Rows before its own that a row of ``own_features`` looks at."""
+
 REFERENCE = "BTCUSDT"
 _MARKET_BARS = (8, 24, 72)
-_MAX_WINDOW = 1000
 
 
 def window_features(w: Window, atr: Float64Array, interval_ns: int) -> dict[str, Float64Array]:
     """Own columns of one symbol along a window; NaN while a column's lookback is incomplete."""
+    return own_features(lines_of(w, atr, interval_ns))
+
+
+def own_features(x: Lines) -> dict[str, Float64Array]:
+    """Own columns from the lines of one window (T,), or of the last bars of several (T, S).
+
+    Every row depends on its own and the ``LAGS`` rows before it.
+    """
     out: dict[str, Float64Array] = {}
-    log_returns = np.empty(len(w))
-    log_returns[0] = np.nan
-    log_returns[1:] = talib.LN(w.close[1:] / w.close[:-1])
-    volatility = talib.STDDEV(log_returns, 168)
-    _candles(out, w, atr, log_returns)
-    _momentum(out, w, atr)
-    _averages(out, w, atr)
-    _volume(out, w)
-    _volatility(out, w, atr, log_returns, volatility)
-    _returns(out, log_returns, volatility)
-    _funding(out, w, interval_ns)
+    _candles(out, x)
+    _momentum(out, x)
+    _averages(out, x)
+    _volume(out, x)
+    _volatility(out, x)
+    _returns(out, x)
+    _funding(out, x)
     return out
 
 
@@ -96,17 +100,16 @@ def schema_hash(names: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps(schema).encode()).hexdigest()
 
 
-def _candles(
-    out: dict[str, Float64Array], w: Window, atr: Float64Array, log_returns: Float64Array
-) -> None:
-    span = w.high - w.low
-    body = w.close - w.open
-    top, bottom = np.maximum(w.open, w.close), np.minimum(w.open, w.close)
-    upper, lower = w.high - top, bottom - w.low
+def _candles(out: dict[str, Float64Array], x: Lines) -> None:
+    first, high, low, close, atr = x["open"], x["high"], x["low"], x["close"], x["atr"]
+    span = high - low
+    body = close - first
+    top, bottom = np.maximum(first, close), np.minimum(first, close)
+    upper, lower = high - top, bottom - low
     before_body = _lag(body)
-    gap = w.open - _lag(w.close)
-    out["returns"] = ratio(w.close, _lag(w.close)) - 1.0
-    out["log_returns"] = log_returns
+    gap = first - _lag(close)
+    out["returns"] = ratio(close, _lag(close)) - 1.0
+    out["log_returns"] = x["log_returns"]
     out["price_range"] = ratio(span, atr)
     out["body_size"] = ratio(body, atr)
     out["upper_wick"] = ratio(upper, atr)
@@ -118,92 +121,79 @@ def _candles(
     out["is_engulfing"] = np.where(engulfs, np.sign(body), 0.0)
     out["gap_up"] = np.maximum(ratio(gap, atr), 0.0)
     out["gap_down"] = np.maximum(ratio(-gap, atr), 0.0)
-    out["relative_spread"] = ratio(span, w.close)
+    out["relative_spread"] = ratio(span, close)
 
 
-def _momentum(out: dict[str, Float64Array], w: Window, atr: Float64Array) -> None:
-    out["rsi"] = talib.RSI(w.close, 14) / 100.0
-    macd, signal, hist = talib.MACD(w.close, 12, 26, 9)
-    out["macd"], out["macd_signal"] = ratio(macd, atr), ratio(signal, atr)
-    out["macd_hist"] = ratio(hist, atr)
-    k, d = talib.STOCH(w.high, w.low, w.close, 14, slowk_period=3, slowd_period=3)
-    out["stoch_k"], out["stoch_d"] = k / 100.0, d / 100.0
-    out["roc"] = talib.ROCP(w.close, 10)
+def _momentum(out: dict[str, Float64Array], x: Lines) -> None:
+    atr = x["atr"]
+    out["rsi"] = x["rsi_14"] / 100.0
+    out["macd"], out["macd_signal"] = ratio(x["macd"], atr), ratio(x["macd_signal"], atr)
+    out["macd_hist"] = ratio(x["macd_hist"], atr)
+    out["stoch_k"], out["stoch_d"] = x["stoch_k"] / 100.0, x["stoch_d"] / 100.0
+    out["roc"] = x["rocp_10"]
     for n in (5, 10, 20):
-        out[f"momentum_{n}"] = ratio(talib.MOM(w.close, n), atr)
+        out[f"momentum_{n}"] = ratio(x[f"mom_{n}"], atr)
     out["acceleration"] = out["momentum_5"] - _lag(out["momentum_5"], 5)
-    out["adx"] = talib.ADX(w.high, w.low, w.close, 14) / 100.0
-    out["plus_di"] = talib.PLUS_DI(w.high, w.low, w.close, 14) / 100.0
-    out["minus_di"] = talib.MINUS_DI(w.high, w.low, w.close, 14) / 100.0
-    out["er_20"] = efficiency_ratio(w.close, 20)
+    out["adx"] = x["adx_14"] / 100.0
+    out["plus_di"] = x["plus_di_14"] / 100.0
+    out["minus_di"] = x["minus_di_14"] / 100.0
+    out["er_20"] = x["er_20"]
 
 
-def _averages(out: dict[str, Float64Array], w: Window, atr: Float64Array) -> None:
+def _averages(out: dict[str, Float64Array], x: Lines) -> None:
+    close, atr = x["close"], x["atr"]
     for n in (9, 21, 50, 200):
-        ema = talib.EMA(w.close, n)
-        out[f"ema_{n}"] = ratio(w.close - ema, atr)
-        out[f"ema_{n}_dist"] = ratio(w.close, ema) - 1.0
+        ema = x[f"ema_{n}"]
+        out[f"ema_{n}"] = ratio(close - ema, atr)
+        out[f"ema_{n}_dist"] = ratio(close, ema) - 1.0
     for n in (20, 50):
-        out[f"sma_{n}"] = ratio(w.close - talib.SMA(w.close, n), atr)
-    upper, middle, lower = talib.BBANDS(w.close, 20, 2.0, 2.0)
-    out["bb_middle"] = ratio(w.close - middle, atr)
-    out["bb_upper"] = ratio(upper - w.close, atr)
-    out["bb_lower"] = ratio(w.close - lower, atr)
+        out[f"sma_{n}"] = ratio(close - x[f"sma_{n}"], atr)
+    upper, middle, lower = x["bb_upper"], x["bb_middle"], x["bb_lower"]
+    out["bb_middle"] = ratio(close - middle, atr)
+    out["bb_upper"] = ratio(upper - close, atr)
+    out["bb_lower"] = ratio(close - lower, atr)
     out["bb_width"] = ratio(upper - lower, middle)
-    out["bb_position"] = ratio(w.close - lower, upper - lower)
+    out["bb_position"] = ratio(close - lower, upper - lower)
     for n in RANGE_BARS:
-        high, low = talib.MAX(w.high, n), talib.MIN(w.low, n)
-        out[f"range_pos_{n}"] = ratio(w.close - low, high - low)
+        high, low = x[f"max_{n}"], x[f"min_{n}"]
+        out[f"range_pos_{n}"] = ratio(close - low, high - low)
 
 
-def _volume(out: dict[str, Float64Array], w: Window) -> None:
-    average = talib.SMA(w.volume, 20)
-    total = talib.SUM(w.volume, 50)
-    out["volume_sma"] = ratio(average, talib.SMA(w.volume, 168)) - 1.0
-    out["volume_ratio"] = np.minimum(ratio(w.volume, average), 20.0)
-    obv = talib.OBV(w.close, w.volume)
-    out["obv"] = ratio(obv - talib.SMA(obv, 50), total)
-    out["obv_ema"] = ratio(obv - talib.EMA(obv, 21), total)
-    change = ratio(w.close, _lag(w.close)) - 1.0
-    weighted = w.volume * np.nan_to_num(change)
-    out["vpt"] = ratio(talib.SUM(weighted, 50), total)
+def _volume(out: dict[str, Float64Array], x: Lines) -> None:
+    average, total = x["volume_20"], x["volume_sum_50"]
+    out["volume_sma"] = ratio(average, x["volume_168"]) - 1.0
+    out["volume_ratio"] = np.minimum(ratio(x["volume"], average), 20.0)
+    out["obv"] = ratio(x["obv"] - x["obv_sma_50"], total)
+    out["obv_ema"] = ratio(x["obv"] - x["obv_ema_21"], total)
+    out["vpt"] = ratio(x["vpt_50"], total)
 
 
-def _volatility(
-    out: dict[str, Float64Array],
-    w: Window,
-    atr: Float64Array,
-    log_returns: Float64Array,
-    volatility: Float64Array,
-) -> None:
-    out["atr"] = ratio(atr, talib.ATR(w.high, w.low, w.close, 100))
-    out["atr_pct"] = ratio(atr, w.close)
-    out["volatility"] = talib.STDDEV(log_returns, 24)
-    out["vol_24_168"] = ratio(out["volatility"], volatility)
-    out["vol_8_72"] = ratio(talib.STDDEV(log_returns, 8), talib.STDDEV(log_returns, 72))
-    out["vol_168_720"] = ratio(volatility, talib.STDDEV(log_returns, 720))
+def _volatility(out: dict[str, Float64Array], x: Lines) -> None:
+    atr = x["atr"]
+    out["atr"] = ratio(atr, x["atr_100"])
+    out["atr_pct"] = ratio(atr, x["close"])
+    out["volatility"] = x["std_24"]
+    out["vol_24_168"] = ratio(x["std_24"], x["std_168"])
+    out["vol_8_72"] = ratio(x["std_8"], x["std_72"])
+    out["vol_168_720"] = ratio(x["std_168"], x["std_720"])
 
 
-def _returns(
-    out: dict[str, Float64Array], log_returns: Float64Array, volatility: Float64Array
-) -> None:
+def _returns(out: dict[str, Float64Array], x: Lines) -> None:
     for n in RETURN_BARS:
-        total = log_returns if n == 1 else talib.SUM(log_returns, n)
-        out[f"ret_{n}"] = np.clip(ratio(total, volatility * float(n) ** 0.5), -8.0, 8.0)
+        scale = x["std_168"] * float(n) ** 0.5
+        out[f"ret_{n}"] = np.clip(ratio(x[f"return_{n}"], scale), -8.0, 8.0)
 
 
-def _funding(out: dict[str, Float64Array], w: Window, interval_ns: int) -> None:
-    per_day = max(1, NS_PER_DAY // interval_ns)
-    short = min(_MAX_WINDOW, max(2, 3 * per_day))
-    long = min(_MAX_WINDOW, max(3, 30 * per_day))
-    out["funding_last"] = w.funding * 1e4
-    out["funding_mean_3d"] = talib.SMA(w.funding, short) * 1e4
-    spread = w.funding - talib.SMA(w.funding, long)
-    deviation = talib.STDDEV(w.funding, long)
+def _funding(out: dict[str, Float64Array], x: Lines) -> None:
+    out["funding_last"] = x["funding"] * 1e4
+    out["funding_mean_3d"] = x["funding_short"] * 1e4
+    spread, deviation = x["funding"] - x["funding_long"], x["funding_std"]
     usable = np.where(deviation < 1e-9, 0.0, deviation)
     out["funding_z_30d"] = np.clip(ratio(spread, usable), -8.0, 8.0)
-    out["basis"] = np.clip(w.basis * 1e3, -20.0, 20.0)
-    out["hours_to_funding"] = (8 * NS_PER_HOUR - w.close_ns % (8 * NS_PER_HOUR)) / (8 * NS_PER_HOUR)
+    out["basis"] = np.clip(x["basis"] * 1e3, -20.0, 20.0)
+    out["hours_to_funding"] = (8 * NS_PER_HOUR - x["close_ns"] % (8 * NS_PER_HOUR)) / (
+        8 * NS_PER_HOUR
+    )
 
 
 def _lag(values: Float64Array, n: int = 1) -> Float64Array:

@@ -6,7 +6,7 @@ over the whole window again (TA-Lib starts from its first bar), all else for the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from envs.core.types import BoolArray, Float64Array, Int64Array
+from envs.market.feature_lines import Lines, lines_of
 from envs.market.features import (
+    LAGS,
     REFERENCE,
     calendar_features,
     feature_names,
     market_features,
-    window_features,
+    own_features,
 )
 from envs.market.indicators import ANCHOR_BARS, WARMUP_BARS, Window, anchor_of
-from envs.market.regime import Hysteresis, regimes
+from envs.market.regime import Hysteresis, Regimes, regimes
 from envs.market.settings import MarketSettings
 from envs.market.stream import MarketRow
 
@@ -92,45 +94,58 @@ class Following:
 
     def row(self, row: int) -> MarketRow:
         """Compute one row; every row once, in order."""
-        columns, s_all = self._columns, range(len(self._columns.symbols))
-        bar = columns.bar_number(row)
+        columns = self._columns
+        bar, n = columns.bar_number(row), len(columns.symbols)
         anchor = anchor_of(bar)
         self._count(columns.valid[row])
-        n = len(s_all)
-        atr, atr_frac, risk = (np.full(n, np.nan) for _ in range(3))
-        runtime, sizing, state = (np.full(n, -1, dtype=np.int8) for _ in range(3))
-        tables = []
-        unknown = {name: np.array([np.nan]) for name in self._own}
-        for s in s_all:
-            window = self._windows[s]
+        figures = np.full((3, n), np.nan)
+        kinds = np.full((3, n), -1, dtype=np.int8)
+        lines: dict[int, Lines] = {}
+        for s in range(n):
             if bar == anchor:
-                window = self._next[s] or self._window(s, anchor, row - 1)
-                self._windows[s], self._next[s] = window, None
-            table = unknown
-            if window is not None and columns.valid[row, s]:
-                window.add(columns, row, s)
-                if len(window) >= 2:
-                    table = window.last(columns.interval_ns, self._settings)
-                    found = window.found
-                    atr[s], atr_frac[s], risk[s] = found[0], found[1], found[5]
-                    runtime[s], sizing[s], state[s] = found[2], found[3], found[4]
-            tables.append(table)
-        features = self._features(tables, columns.close_ns[row : row + 1])
-        usable = columns.valid[row] & (self._since >= WARMUP_BARS)
-        complete = usable & np.isfinite(features).all(axis=1)
-        complete &= (sizing >= 0) & (runtime >= 0) & np.isfinite(atr)
+                self._windows[s] = self._next[s] or self._window(s, anchor, row - 1)
+                self._next[s] = None
+            window = self._windows[s]
+            if window is None or not columns.valid[row, s]:
+                continue
+            window.add(columns, row, s)
+            if len(window) >= 2:
+                found, lines[s] = window.last(columns.interval_ns)
+                figures[:, s] = found.atr[-1], found.atr_frac[-1], found.risk_score[-1]
+                kinds[:, s] = found.runtime[-1], found.sizing[-1], found.state[-1]
+        features = self._features(lines, columns.close_ns[row : row + 1])
+        complete = columns.valid[row] & (self._since >= WARMUP_BARS)
+        complete &= np.isfinite(features).all(axis=1)
+        complete &= (kinds[1] >= 0) & (kinds[0] >= 0) & np.isfinite(figures[0])
         return MarketRow(
-            int(columns.close_ns[row]), features, atr, atr_frac, runtime, sizing, state, risk,
-            complete,
+            int(columns.close_ns[row]), features, figures[0], figures[1], kinds[0], kinds[1],
+            kinds[2], figures[2], complete,
         )  # fmt: skip
 
-    def _features(
-        self, tables: Sequence[dict[str, Float64Array]], close_ns: Int64Array
-    ) -> Float64Array:
-        related = market_features(list(tables), self._reference)
+    def _features(self, lines: Mapping[int, Lines], close_ns: Int64Array) -> Float64Array:
+        """Formulas over the last bars of all symbols at once; only their last row counts."""
+        n = len(self._columns.symbols)
+        own = {name: np.full((1, n), np.nan) for name in self._own}
+        long = [s for s, x in lines.items() if x["close"].shape[0] > LAGS]
+        groups = [long, *([s] for s in lines if s not in long)]
+        for group in groups:
+            if group:
+                names = lines[group[0]]
+                stacked = {k: np.stack([lines[s][k] for s in group], axis=1) for k in names}
+                for name, values in own_features(stacked).items():
+                    own[name][0, group] = values[-1]
+        tables = [{name: values[:, s] for name, values in own.items()} for s in range(n)]
+        related = market_features(tables, self._reference)
+        out = np.empty((n, len(self._names)))
         calendar = calendar_features(close_ns)
-        rows = [{**t, **r, **calendar} for t, r in zip(tables, related, strict=True)]
-        return np.array([[r[name][0] for name in self._names] for r in rows])
+        for k, name in enumerate(self._names):
+            if name in own:
+                out[:, k] = own[name][0]
+            elif name in calendar:
+                out[:, k] = calendar[name][0]
+            else:
+                out[:, k] = [r[name][0] for r in related]
+        return out
 
     def _count(self, valid: BoolArray) -> None:
         """Bars since the end of the last gap that was too long, as ``gap_free`` counts them."""
@@ -161,7 +176,6 @@ class _SymbolWindow:
         self._n = 0
         self._keeper = Hysteresis(settings)
         self._settings = settings
-        self.found: tuple[float, float, int, int, int, float] = (np.nan, np.nan, -1, -1, -1, np.nan)
 
     def __len__(self) -> int:
         return self._n
@@ -189,17 +203,12 @@ class _SymbolWindow:
             self._bars[name][self._n] = value
         self._n += 1
 
-    def last(self, interval_ns: int, settings: MarketSettings) -> dict[str, Float64Array]:
-        """Own features of the last bar, (1,) each; ``found`` holds its ATR, regimes and risk."""
-        window, end = self._window(), self._n - 1
-        first = end if self._n > 2 else 0
-        got = regimes(window, settings, first, self._keeper)
-        self.found = (
-            float(got.atr[end]), float(got.atr_frac[end]), int(got.runtime[end]),
-            int(got.sizing[end]), int(got.state[end]), float(got.risk_score[end]),
-        )  # fmt: skip
-        own = window_features(window, got.atr, interval_ns)
-        return {name: values[end:] for name, values in own.items()}
+    def last(self, interval_ns: int) -> tuple[Regimes, Lines]:
+        """Regimes of the last bar, and the last rows of what the features need."""
+        window = self._window()
+        found = regimes(window, self._settings, self._n - 1 if self._n > 2 else 0, self._keeper)
+        lines = lines_of(window, found.atr, interval_ns)
+        return found, {name: values[-LAGS - 1 :] for name, values in lines.items()}
 
     def _window(self) -> Window:
         return Window(*(self._bars[name][: self._n] for name in _COLUMNS))

@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields
 from math import log
 
 import numpy as np
-import talib
 
 from envs.core.types import BoolArray, Float64Array, Int64Array
+from envs.market import ta
 
 ANCHOR_BARS = 512
 WARMUP_BARS = 1024
@@ -114,15 +114,15 @@ def efficiency_ratio(close: Float64Array, length: int) -> Float64Array:
     step = np.empty_like(close)
     step[0] = np.nan
     step[1:] = np.abs(close[1:] - close[:-1])
-    travelled = talib.SUM(step, length)
-    moved = np.abs(talib.MOM(close, length))
+    travelled = ta.SUM(step, length)
+    moved = np.abs(ta.MOM(close, length))
     return ratio(moved, travelled)
 
 
 def choppiness(w: Window, true_range: Float64Array, length: int, first: int = 0) -> Float64Array:
     """Choppiness index over ``length`` bars; NaN before the row ``first``."""
-    span = talib.MAX(w.high, length) - talib.MIN(w.low, length)
-    inside = ratio(talib.SUM(true_range, length), span)
+    span = ta.MAX(w.high, length) - ta.MIN(w.low, length)
+    inside = ratio(ta.SUM(true_range, length), span)
     known = np.where(inside > 0.0, inside, np.nan)
     logs = np.full(len(w), np.nan)
     logs[first:] = [np.nan if x != x else log(x) for x in known[first:].tolist()]

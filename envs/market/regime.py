@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import talib
 
 from envs.core.rules.regime import (
     BREAKOUT,
@@ -16,6 +15,7 @@ from envs.core.rules.regime import (
     trend_score,
 )
 from envs.core.types import Float64Array, Int8Array
+from envs.market import ta
 from envs.market.indicators import (
     QUANTILE_MIN,
     WARMUP_BARS,
@@ -53,9 +53,9 @@ def regimes(
     From the row ``first`` on: regimes and risk before it stay unknown. ``keeper`` is what the rows
     before it left, and is carried on.
     """
-    atr = talib.ATR(w.high, w.low, w.close, 14)
+    atr = ta.ATR(w.high, w.low, w.close, 14)
     atr_frac = ratio(atr, w.close)
-    adx = talib.ADX(w.high, w.low, w.close, 14)
+    adx = ta.ADX(w.high, w.low, w.close, 14)
     er20 = efficiency_ratio(w.close, 20)
     keeper = keeper or Hysteresis(settings)
     runtime = _runtime(w, atr, atr_frac, adx, er20, settings, first, keeper)
@@ -74,12 +74,12 @@ def _runtime(
     first: int,
     keeper: Hysteresis,
 ) -> Int8Array:
-    ema9, ema21, ema50 = (talib.EMA(w.close, n) for n in (9, 21, 50))
+    ema9, ema21, ema50 = (ta.EMA(w.close, n) for n in (9, 21, 50))
     aligned = ((ema9 > ema21) & (ema21 > ema50)) | ((ema9 < ema21) & (ema21 < ema50))
-    high20, low20 = _before(talib.MAX(w.high, 20)), _before(talib.MIN(w.low, 20))
+    high20, low20 = _before(ta.MAX(w.high, 20)), _before(ta.MIN(w.low, 20))
     beyond = np.where(w.close > high20, 1, np.where(w.close < low20, -1, 0))
-    expansion = ratio(atr, talib.ATR(w.high, w.low, w.close, 50))
-    m5 = ratio(talib.MOM(w.close, 5), atr)
+    expansion = ratio(atr, ta.ATR(w.high, w.low, w.close, 50))
+    m5 = ratio(ta.MOM(w.close, 5), atr)
     known = np.isfinite(adx) & np.isfinite(ema50) & np.isfinite(expansion) & np.isfinite(er20)
     columns = known, adx, aligned, beyond, expansion, m5, er20, atr_frac
     rows = zip(*(x[first:].tolist() for x in columns), strict=True)
@@ -151,7 +151,7 @@ def _sizing(
     settings: MarketSettings,
     first: int,
 ) -> Int8Array:
-    chop = choppiness(w, talib.TRANGE(w.high, w.low, w.close), 14, first)
+    chop = choppiness(w, ta.TRANGE(w.high, w.low, w.close), 14, first)
     if settings.sizing_high_vol_mode == "relative":
         level = rolling_quantile(
             atr_frac, WARMUP_BARS, settings.sizing_high_vol_quantile, QUANTILE_MIN, first
@@ -173,15 +173,15 @@ def _sizing(
 def _states(
     w: Window, atr: Float64Array, atr_frac: Float64Array, first: int
 ) -> tuple[Int8Array, Float64Array]:
-    to_mean = ratio(w.close - talib.EMA(w.close, 50), 3.0 * atr)
-    slope = ratio(talib.MOM(talib.EMA(w.close, 21), 10), 2.0 * atr)
+    to_mean = ratio(w.close - ta.EMA(w.close, 50), 3.0 * atr)
+    slope = ratio(ta.MOM(ta.EMA(w.close, 21), 10), 2.0 * atr)
     median = rolling_median(atr_frac, _STATE_MEDIAN_BARS, first)
     vol = ratio(atr_frac, median)
-    width = ratio(talib.MAX(w.high, 20) - talib.MIN(w.low, 20), atr)
+    width = ratio(ta.MAX(w.high, 20) - ta.MIN(w.low, 20), atr)
     signs = np.sign(np.diff(w.close, prepend=np.nan))
     turned = np.zeros(len(w))
     turned[2:] = (signs[2:] * signs[1:-1] < 0.0).astype(np.float64)
-    flips = talib.SUM(turned, 9)
+    flips = ta.SUM(turned, 9)
     out = np.full(len(w), -1, dtype=np.int8)
     known = np.isfinite(to_mean) & np.isfinite(slope) & np.isfinite(vol) & np.isfinite(width)
     for t in np.flatnonzero(known).tolist():

@@ -61,6 +61,7 @@ class CcxtFeed:
         self._tapes: dict[str, BarTape] = {}
         self._marks: dict[str, Mark] = {}
         self._touches: dict[str, Touch] = {}
+        self._lasts: dict[str, float] = {}
         self._heard_s: dict[str, float] = {}
         self._problems: dict[str, str] = {}
         self._looks: dict[str, asyncio.Event] = {}
@@ -179,6 +180,10 @@ class CcxtFeed:
         """Last best bid and ask."""
         return self._touches.get(symbol)
 
+    def last(self, symbol: str) -> float | None:
+        """Last price, of the candle that forms; None before the first."""
+        return self._lasts.get(symbol)
+
     def health(self, symbol: str) -> FeedHealth:
         """Whether this contract's data may be traded on."""
         tape = self._tapes.get(symbol)
@@ -197,6 +202,7 @@ class CcxtFeed:
     async def _candles(self, symbol: str, name: str) -> None:
         def heard(rows: Any) -> None:
             self._heard(symbol)
+            self._lasts[symbol] = float(rows[-1][4])
             if self._tapes[symbol].begins(int(rows[-1][0])):
                 self._looks[symbol].set()
 

@@ -17,6 +17,7 @@ from runtime.adapters.ccxt_truth import Truth
 from runtime.adapters.client_ids import MOST_CHARACTERS
 from runtime.adapters.intake import Intake
 from runtime.adapters.rate_budget import Urgency
+from runtime.port_errors import StoreUnavailable
 from runtime.port_values import (
     Advice,
     Answer,
@@ -58,7 +59,15 @@ class Outbox:
         """
         check_ask(ask, self.instruments)
         intent = Intent(ask, self.link.clock.now_ms())
-        if await self.store.save_intent(intent):
+        try:
+            if await self.store.save_intent(intent):
+                return None
+        except StoreUnavailable as error:
+            if not (isinstance(ask, NewTrigger) or ask.reduce_only):
+                raise
+            # A journal that cannot be written stops new risk, never the way out of it.
+            _LOG.error("%s goes out without a journal entry: %s", ask.client_id, error)
+            self.intake.problems.append(f"journal: {error}")
             return None
         known = await self.store.intent(ask.client_id) or intent
         if known.ask != ask:

@@ -103,6 +103,13 @@ class SimFeed:
             session.now_ms,
         )  # fmt: skip
 
+    def last(self, symbol: str) -> float | None:
+        """Last price."""
+        state = self.session.state
+        return float(scale_for(state.listings[symbol].contract).price(
+            state.quotes[symbol].last_ticks
+        ))  # fmt: skip
+
     def health(self, symbol: str) -> FeedHealth:
         """Fit to trade for a contract that was opened."""
         if symbol not in self._symbols:

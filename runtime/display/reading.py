@@ -25,6 +25,7 @@ class Reader:
         self._trader, self._watcher = trader, watcher
         self._began = trader.learning.agent.digest()
         self._digest = self._began
+        self._labels = len(trader.signals.manager.labels)
         plan = trader.plan
         symbols = plan.settings.run.symbols
         named = " ".join(symbols[:4]) + (
@@ -54,7 +55,9 @@ class Reader:
             trades=tuple(watcher.trades),
             models=self._models(),
             totals=watcher.totals(),
-            learned=watcher.learned(on, self._began, self._digest),
+            learned=watcher.learned(
+                on, len(trader.signals.manager.labels) - self._labels, self._began, self._digest
+            ),
             gate=_gate_words(trader),
             gate_open=stop.active,
             health=self._health(),

@@ -7,7 +7,9 @@ import contextlib
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 
@@ -16,6 +18,8 @@ from runtime.display.snapshot import Snapshot
 from runtime.display.summary import Ending, summary
 from runtime.display.views import ScreenView, View, view_of
 from runtime.display.watcher import Watcher
+from runtime.display.words import utc
+from runtime.wiring.heartbeat import Heartbeat
 from runtime.wiring.opening import open_trader
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.trader import Ended, Trader
@@ -50,7 +54,8 @@ async def _trade(trader: Trader, view_name: str, console: Console) -> int:
     began_s = time.monotonic()
     view = view_of(view_name, trader, reader, console)
     trader.kernel.observers.append(view)
-    with asked.listening(), view:
+    heart = Heartbeat(trader.folder.path, lambda: told_of(trader, watcher))
+    with asked.listening(), view, heart.beating():
         ticking = asyncio.create_task(_tick(view))
         try:
             ended = await trader.run()
@@ -62,6 +67,15 @@ async def _trade(trader: Trader, view_name: str, console: Console) -> int:
     shot = reader.take(digest=True)
     console.print(summary(shot, ending_of(trader, shot, ended, seconds)))
     return EXIT_INTERRUPTED if asked.by_hand else 0
+
+
+def told_of(trader: Trader, watcher: Watcher) -> dict[str, Any]:
+    """What the heartbeat says besides that it beats."""
+    context = trader.kernel.context
+    return {
+        "market": utc(context.now_ns), "bars": watcher.bars, "trades": len(context.trades),
+        "positions": len(context.books.account.positions), "gate": trader.emergency.state_name,
+    }  # fmt: skip
 
 
 async def _tick(view: View) -> None:
@@ -120,7 +134,7 @@ def ending_of(trader: Trader, shot: Snapshot, ended: Ended, seconds: float) -> E
     if not plan.learn:
         notes.append("Learning was off (--no-learn).")
     rate = shot.bars / seconds if plan.venue == "sim" and seconds > 0.0 else 0.0
-    files = [
+    files: list[tuple[str, Path | str]] = [
         ("journal", trader.journal_name),
         ("agents as they are now", trader.folder.checkpoints),
         ("settings, commands, run", trader.folder.path),

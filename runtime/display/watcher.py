@@ -41,12 +41,11 @@ class Watcher:
         self._sent: set[str] = set()
         self._sums = [0.0] * 5
         self._trades = self._wins = self._forced = self._decisions = 0
-        self._labels = self._resolved = 0
+        self._resolved = 0
         self._last_resolved = ""
         self._peak = self._deepest = 0.0
         self._kinds: Mapping[str, Callable[[Record], None]] = {
             records.BAR: self._bar,
-            records.LABELS: self._learn_labels,
             records.RESOLVED: self._learn,
             records.DECISION: self._decided,
             records.SKIP: self._skipped,
@@ -70,11 +69,9 @@ class Watcher:
             self._decisions, opened, _ordered(self._reasons), _ordered(self._exits), self._forced,
         )  # fmt: skip
 
-    def learned(self, on: bool, digest_then: str, digest_now: str) -> Learned:
-        """What was learned so far."""
-        return Learned(
-            on, self._labels, self._resolved, self._last_resolved, digest_then, digest_now
-        )
+    def learned(self, on: bool, labels: int, digest_then: str, digest_now: str) -> Learned:
+        """What was learned so far; the forecasts are counted by the manager."""
+        return Learned(on, labels, self._resolved, self._last_resolved, digest_then, digest_now)
 
     def mark(self, equity: float) -> None:
         """Note the equity: for the curve and the deepest fall."""
@@ -87,9 +84,6 @@ class Watcher:
         self.bars += 1
         self.now_ns = max(self.now_ns, record.time_ns)
         self.mark(self._equity())
-
-    def _learn_labels(self, record: Record) -> None:
-        self._labels += len(record.body["labels"])
 
     def _learn(self, record: Record) -> None:
         self._resolved += 1

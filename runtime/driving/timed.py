@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from envs.core.errors import FixSettings
+from runtime.adapters.ccxt_venue import VenueSettings
+from runtime.adapters.clocks import SystemClock
+from runtime.adapters.user_stream import StreamSettings
+from runtime.driving.closes import Closes
 from runtime.driving.market_clock import MarketClock
+from runtime.driving.prices import PricedFeed, quotes_of, why_unusable
+from runtime.kernel_ports import Quote
 from runtime.port_market import Bar
-from runtime.ports import MarketFeed, Venue
+from runtime.ports import Clock, Venue
+
+_LOG = logging.getLogger(__name__)
+_NS_PER_MS = 1_000_000
+_PUT_S = 1_200.0
+_FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 5.0
 
 
 class Timed(Protocol):
     """What ``TimedDriver`` asks of the kernel."""
 
-    async def monitor(self) -> None:
-        """Take venue events, move stops, keep protection right (index 2 semantics)."""
+    async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
+        """Take venue events, move stops, keep protection right."""
         ...
 
-    async def on_close(self, close_ns: int, bars: Sequence[Bar]) -> None:
+    async def on_close(
+        self, close_ns: int, bars: Sequence[Bar], *, quotes: Mapping[str, Quote] | None = None
+    ) -> None:
         """Decide on the bars that close here."""
         ...
 
@@ -27,48 +43,215 @@ class Timed(Protocol):
         """Compare the account with the venue."""
         ...
 
-    def block_entries(self, reasons: Mapping[str, str]) -> None:
-        """No entries in these contracts for these reasons; key ``*`` blocks all of them.
+    def block_entries(self, symbol: str, reason: str) -> None:
+        """No entries in a contract, or in any where it is empty; an empty reason lifts it."""
+        ...
 
-        Replaces what was blocked before: an empty mapping opens everything again.
-        """
+
+class Watch(Protocol):
+    """What the driver tells the emergency stop."""
+
+    def engine_error(self, now_ns: int, detail: str = "") -> None:
+        """Count an error of the cycle."""
+        ...
+
+    def engine_ok(self) -> None:
+        """Note a cycle without error."""
+        ...
+
+    def feed_age(self, symbol: str, age_s: float, now_ns: int) -> None:
+        """Say how old a contract's market data is."""
         ...
 
 
 @dataclass(frozen=True)
 class TimedSettings:
-    """Times of the loop; ``monitor_s`` and ``cycle_s`` in seconds of market.
+    """Times of the loop.
 
-    ``speed`` is market seconds per wall second (1 on demo and live). ``grace_s`` is how long, in
-    wall seconds, late bars of a close are waited for. ``feed_timeout_s`` of wall time without news
-    and ``skew_ms`` of clock offset block entries.
+    ``monitor_s`` and ``cycle_s`` count seconds of market, at ``speed`` of them a wall second (1 on
+    demo and live), but never less than ``least_s`` of wall time. In wall time: ``grace_s`` is how
+    long late bars of a close are waited for, ``max_age_s`` the age of market data that blocks
+    entries, ``skew_ms`` the offset of this machine's clock that does.
     """
 
     monitor_s: float = 5.0
     cycle_s: float = 30.0
     speed: float = 1.0
     grace_s: float = 2.0
-    feed_timeout_s: float = 60.0
+    max_age_s: float = 10.0
     skew_ms: int = 1_000
+    least_s: float = 0.05
+
+    def __post_init__(self) -> None:
+        times = (self.monitor_s, self.cycle_s, self.speed, self.max_age_s, self.least_s)
+        if min(times) <= 0.0 or self.grace_s < 0.0 or self.skew_ms <= 0:
+            raise FixSettings(f"timed driver: every time must be > 0, got {self}")
+
+    @property
+    def monitor_wall_s(self) -> float:
+        """Wall seconds between two looks at open positions."""
+        return max(self.least_s, self.monitor_s / self.speed)
+
+    @property
+    def cycle_wall_s(self) -> float:
+        """Wall seconds between two comparisons with the venue."""
+        return max(4.0 * self.least_s, self.cycle_s / self.speed)
+
+
+def venue_settings(speed: float) -> VenueSettings:
+    """Adapter settings for a market of ``speed``: listen keys live an hour of market time."""
+    return VenueSettings(stream=StreamSettings(put_s=max(0.05, min(_PUT_S, _PUT_S / speed))))
 
 
 class TimedDriver:
     """Runs until ``stop`` is set; an exception of one step is counted and ends nothing.
 
     Args:
-        engine_error: told of every exception of a step (``EmergencyStop.engine_error``).
+        watch: the emergency stop; told of errors, of cycles without and of the age of data.
+        max_bars: closes to run; None all.
+        ended: whether the market has ended (a local exchange whose data is used up).
+
+    Attributes:
+        bars, errors: closes handed to the kernel, steps that failed.
     """
 
     def __init__(
-        self, kernel: Timed, venue: Venue, feed: MarketFeed, clock: MarketClock,
-        symbols: Sequence[str], settings: TimedSettings, stop: asyncio.Event,
-        engine_error: Callable[[Exception], None], max_bars: int | None = None,
+        self, kernel: Timed, venue: Venue, feed: PricedFeed, clock: MarketClock,
+        symbols: Sequence[str], settings: TimedSettings, stop: asyncio.Event, watch: Watch,
+        max_bars: int | None = None, ended: Callable[[], bool] | None = None,
+        wall: Clock | None = None,
     ) -> None:  # fmt: skip
         self.kernel, self.venue, self.feed, self.clock = kernel, venue, feed, clock
         self.symbols, self.settings, self.stop = tuple(symbols), settings, stop
-        self._engine_error, self._max_bars = engine_error, max_bars
         self.bars = self.errors = 0
+        self._watch, self._max_bars, self._ended = watch, max_bars, ended
+        self._wall = wall or SystemClock()
+        self._closes = Closes(symbols, settings.grace_s)
+        self._pause_s = _FIRST_PAUSE_S
+        self._blocked: dict[str, str] = {}
 
     async def run(self) -> None:
-        """The loop."""
-        raise NotImplementedError
+        """The loop; a look at positions that was begun is finished before it ends."""
+        settings, now_s = self.settings, self._wall.monotonic_s()
+        look_s, compare_s = now_s, now_s + settings.cycle_wall_s
+        waits = _Waits(self.venue, self.feed, self.stop)
+        try:
+            while not self._over():
+                now_s = self._wall.monotonic_s()
+                due_s = self._closes.next_due_s()
+                wake_s = min(look_s, compare_s, look_s if due_s is None else due_s)
+                await waits.any(wake_s - now_s)
+                if self.stop.is_set():
+                    break
+                now_s = self._wall.monotonic_s()
+                self._judge_health()
+                told = waits.venue_told
+                if told or now_s >= look_s:
+                    look_s = now_s + settings.monitor_wall_s
+                    await self._step(self._look())
+                await self._take_closes(now_s)
+                if now_s >= compare_s:
+                    compare_s = now_s + settings.cycle_wall_s
+                    await self._step(self.kernel.reconcile())
+            if not self.stop.is_set():
+                await self._take_closes(self._wall.monotonic_s(), all_of_it=True)
+        finally:
+            await waits.close()
+
+    def _over(self) -> bool:
+        if self._max_bars is not None and self.bars >= self._max_bars:
+            return True
+        return self._ended is not None and self._ended()
+
+    async def _look(self) -> None:
+        await self.kernel.monitor(self.clock.now_ns(), self._quotes())
+
+    async def _take_closes(self, now_s: float, *, all_of_it: bool = False) -> None:
+        """Hand the closes that are due to the kernel, in order."""
+        self._closes.add(self.feed.take_bars(), now_s)
+        while not self.stop.is_set():
+            if self._max_bars is not None and self.bars >= self._max_bars:
+                return
+            found = self._closes.take(self._wall.monotonic_s(), all_of_it=all_of_it)
+            if found is None:
+                return
+            close_ms, bars = found
+            self.clock.saw(close_ms * _NS_PER_MS)
+            self.bars += 1
+            close_ns, quotes = close_ms * _NS_PER_MS, self._quotes()
+            await self._step(self.kernel.on_close(close_ns, bars, quotes=quotes))
+
+    async def _step(self, work: Coroutine[Any, Any, None]) -> None:
+        """One step of the kernel; after an error the next one waits a little."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self.errors += 1
+            _LOG.exception("step of the engine failed")
+            self._watch.engine_error(self.clock.now_ns(), f"{type(error).__name__}: {error}"[:300])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s):
+                    await self.stop.wait()
+            self._pause_s = min(2.0 * self._pause_s, _MOST_PAUSE_S)
+        else:
+            self._pause_s = _FIRST_PAUSE_S
+            self._watch.engine_ok()
+
+    def _quotes(self) -> dict[str, Quote]:
+        return quotes_of(
+            self.feed, self.venue.instruments, self.symbols, self.settings.max_age_s
+        )  # fmt: skip
+
+    def _judge_health(self) -> None:
+        """Say which entries may not be decided, and how old the data are."""
+        now_ns, settings = self.clock.now_ns(), self.settings
+        for symbol in self.symbols:
+            health = self.feed.health(symbol)
+            self._block(symbol, why_unusable(health, settings.max_age_s))
+            self._watch.feed_age(symbol, health.age_s, now_ns)
+        link = self.venue.health()
+        reason = ""
+        if not link.stream_up:
+            reason = "STREAM_DOWN"
+        elif abs(link.clock_offset_ms) > settings.skew_ms:
+            reason = "CLOCK_SKEW"
+        elif link.paused_s > 0.0:
+            reason = "VENUE_PAUSED"
+        self._block("", reason)
+
+    def _block(self, symbol: str, reason: str) -> None:
+        before = self._blocked.get(symbol, "")
+        if reason != before:
+            self._blocked[symbol] = reason
+            _LOG.warning("entries of %s: %s", symbol or "all", reason or "allowed again")
+            self.kernel.block_entries(symbol, reason)
+
+
+class _Waits:
+    """Waits for the venue, the feed and the stop at once, without starting anew each time."""
+
+    def __init__(self, venue: Venue, feed: PricedFeed, stop: asyncio.Event) -> None:
+        self._makers: dict[str, Callable[[], Coroutine[Any, Any, Any]]] = {
+            "venue": lambda: venue.wait(60.0), "feed": lambda: feed.wait(60.0), "stop": stop.wait,
+        }  # fmt: skip
+        self._tasks: dict[str, asyncio.Task[Any]] = {}
+        self.venue_told = False
+
+    async def any(self, seconds: float) -> None:
+        """Until something is told, or for so long."""
+        for name, make in self._makers.items():
+            if name not in self._tasks or self._tasks[name].done():
+                self._tasks[name] = asyncio.ensure_future(make())
+        await asyncio.wait(
+            self._tasks.values(), timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
+        )
+        told = self._tasks["venue"]
+        self.venue_told = told.done() and told.exception() is None and bool(told.result())
+
+    async def close(self) -> None:
+        """End what waits."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)

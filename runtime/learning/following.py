@@ -79,7 +79,8 @@ def with_truth(f: Followed, known: Known, bar: int, kind: int) -> Known:
     same_size = trade.qty_steps == int(f.view.qty_steps[chosen])
     if not same_size or trade.net_units == int(known.net_units[chosen]):
         return known
-    reward, net, end, since = (x.copy() for x in known)
+    reward, net = known.reward.copy(), known.net_units.copy()
+    end, since = known.end.copy(), known.since.copy()
     reward[chosen] = trade_reward(trade, kind, f.view.context.atr_frac)
     net[chosen] = trade.net_units
     end[chosen] = end[chosen] if known.since[chosen] < NEVER and end[chosen] >= 0 else bar

@@ -61,4 +61,3 @@ class Holding:
         """Forget candidates that ended before every bar that still asks."""
         if self.rows and self.rows[0].last <= bar:
             self.rows = [h for h in self.rows if h.last > bar]
-

@@ -1,7 +1,7 @@
 """Executed decisions alone, each with the state it led to: for a learner that bootstraps (8.3).
 
 A finished decision waits for the symbol's first candidate at or after its exit bar (a skip: after
-its own bar), or for the state of the 24th bar, or for the end of data. A learner that counts
+its own bar), or for the state of the 24th bar or of the last one there is. A learner that counts
 skipped signals on paper gets those as a second part, one at a time by symbol.
 """
 
@@ -105,14 +105,14 @@ class Successors:
         return self._taken(papers)
 
     def finish(self) -> tuple[ResolvedDecision, ...]:
-        """Return what is still open when the data end: nothing follows it."""
+        """Return what is still open when the data end, with the state of the last row."""
         row = self._signals.row
         self._see(row)
         for decision in list(self._sent.values()):
             self.outcome(decision, Skipped("UNTOLD"))
         papers = self._papers_due(row, True)
         for s in list(self._waiting):
-            self._follow_up(s, None)
+            self._follow_up(s, self._state_now(row, s))
         return self._taken(papers)
 
     def _see(self, row: int) -> int:

@@ -1,20 +1,122 @@
-"""Agents as they stood: the newest checkpoint, and the journal after it (signatures)."""
+"""Agents as they stood: the newest checkpoint that fits the journal, and what came after it."""
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from collections.abc import Callable, Collection, Iterator
+from typing import Protocol
 
+from envs.core.errors import DamagedArtifact
+from envs.core.trade import Decision, ResolvedDecision
+from envs.core.view import DecisionView
+from runtime.journal.bodies import decision_of, labels_of, resolved_of
+from runtime.journal.entries import Entry
 from runtime.learning.learning import OnlineLearning
 
+DECISION, LABELS, RESOLVED = "decision", "labels", "resolved"
+Found = Callable[[str], tuple[DecisionView, Decision]]
+_log = logging.getLogger(__name__)
 
-def recover(journal: Any, learning: OnlineLearning) -> int:
+
+class Reading(Protocol):
+    """Reading methods of a journal (``SqlJournal``, ``MemoryJournal``)."""
+
+    def read(self, kinds: Collection[str] | None = None, after: int = 0) -> Iterator[Entry]:
+        """Committed records with a greater number, in order."""
+        ...
+
+    def record(self, kind: str, key: str) -> Entry | None:
+        """The newest record of a kind and key."""
+        ...
+
+
+def decision_reader(journal: Reading) -> Found:
+    """Reader of journalled candidates by decision id.
+
+    The function raises DamagedArtifact where the journal holds none.
+    """
+
+    def found(decision_id: str) -> tuple[DecisionView, Decision]:
+        entry = journal.record(DECISION, decision_id)
+        if entry is None:
+            raise DamagedArtifact(f"journal: no decision {decision_id}, which its state names")
+        return decision_of(entry.body)
+
+    return found
+
+
+def recover(journal: Reading, learning: OnlineLearning) -> int:
     """Load the newest checkpoint into ``learning`` and learn the journal's records after it.
 
-    Called after the bundle's fresh agents were put into ``learning`` and before ``signals.restore``
-    and ``learning.restore``. ``journal`` is a ``SqlJournal`` or ``MemoryJournal`` (its ``read``).
-    Returns the seq learned up to (0: nothing yet).
+    ``learning`` holds the bundle's fresh agents; without a checkpoint the whole journal is learned
+    again. A damaged newest generation gives way to the one before, and that to the bundle, as the
+    journal still holds everything since. Returns the number of the last record learned (0: none).
 
     Raises:
-        DamagedArtifact: No usable checkpoint, and the journal does not hold what it had learned.
+        DamagedArtifact: The journal lacks records that must be learned again.
+        RefusedArtifact: A checkpoint of other settings.
     """
-    raise NotImplementedError
+    after, last = 0, _last_seq(journal)
+    if learning.checkpoints is not None:
+        for generation in learning.checkpoints.generations():
+            if generation.seq > last:
+                _log.warning(
+                    "checkpoint not used: it has learned record %d, the journal ends with %d",
+                    generation.seq, last,
+                )  # fmt: skip
+                continue
+            generation.restore(learning.parts)
+            learning.take_extra(generation.extra)
+            after = generation.seq
+            break
+    return learn_journal(journal, learning, after)
+
+
+def learn_journal(journal: Reading, learning: OnlineLearning, after: int) -> int:
+    """Learn the records after a number in their order; returns the last one's number."""
+    expected, relearn = after + 1, Relearning(learning, decision_reader(journal))
+    for entry in journal.read(None, after):
+        if entry.seq != expected:
+            raise DamagedArtifact(
+                f"journal: record {expected} is missing (the next is {entry.seq}); what was "
+                "learned cannot be learned again: restore the journal"
+            )
+        expected += 1
+        relearn.take(entry)
+    relearn.flush()
+    return expected - 1
+
+
+class Relearning:
+    """Learns the records of a journal as they were learned: those of one close together."""
+
+    def __init__(self, learning: OnlineLearning, found: Found) -> None:
+        self._learning, self._found = learning, found
+        self._batch: list[ResolvedDecision] = []
+        self._time_ns = -1
+
+    def take(self, entry: Entry) -> None:
+        """Learn one record, or keep it back until its close is complete."""
+        if entry.kind != RESOLVED or entry.time_ns != self._time_ns:
+            self.flush()
+        if entry.kind == LABELS:
+            self._learning.learn_labels(labels_of(entry.body))
+        elif entry.kind == RESOLVED:
+            self._batch.append(resolved_of(entry.body, self._found))
+            self._time_ns = entry.time_ns
+
+    def flush(self) -> None:
+        """Learn what was kept back."""
+        if self._batch:
+            self._learning.learn_again(self._batch, self._time_ns)
+        self._batch = []
+
+
+def _last_seq(journal: Reading) -> int:
+    last = getattr(journal, "last_seq", None)
+    if isinstance(last, int):
+        return last
+    seq = 0
+    for entry in journal.read():
+        seq = entry.seq
+    return seq

@@ -135,9 +135,7 @@ class Resolver:
         self._holding[s].add(held)
         return held
 
-    def _ends(
-        self, row: int, s: int, side: int, through: int, ended: bool
-    ) -> tuple[int, int, int]:
+    def _ends(self, row: int, s: int, side: int, through: int, ended: bool) -> tuple[int, int, int]:
         shift = self._shift
         if row < 0:
             # Its bars have left the window: nothing held that long is waited for.

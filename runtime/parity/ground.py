@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from agents.protocol import SizingAgent
-from envs.core.errors import FixData
+from envs.core.errors import FixData, FixSettings
 from envs.core.hooks import HookChain
 from envs.core.series import MarketSeries, prepare
 from runtime.bundle import Bundle, load_bundle
@@ -17,6 +17,7 @@ from runtime.parity.digests import manager_digest
 from runtime.settings import Settings
 from runtime.signals.cached import CachedSignals
 from runtime.signals.market import first_row_of, instant_of, last_row_of, market_of_bundle
+from runtime.wiring.minds import minds_of
 
 ACCOUNT = "sim"
 """Name of the account in decision ids: that of the environment."""
@@ -78,7 +79,12 @@ class Field:
     """
 
     def __init__(self, plan: ParityPlan) -> None:
-        self.plan = plan
+        self.plan, live = plan, plan.settings.live
+        if live.sizing_mode == "math_ai" or not live.sizing_enabled:
+            raise FixSettings(
+                "parity: orders of the mathematician are no actions of the environment: set "
+                "RL_SIZING_MODE=agent and RL_SIZING_ENABLED=true"
+            )
         bundle = load_bundle(plan.bundle)
         run = plan.settings.run
         start, end = plan.start_ns, plan.end_ns
@@ -111,12 +117,12 @@ class Field:
             bundle.exit_slopes, first_row=self.first_row + 1, last_row=self.last_row,
             learning=plan.learn,
         )  # fmt: skip
+        minds = minds_of(bundle, plan.settings, timed=False)
         learning = OnlineLearning(
-            signals, plan.settings.core, bundle.table, reward=plan.settings.sizing.reward,
-            learn=plan.learn,
+            signals, plan.settings.core, minds.learner, reward=plan.settings.sizing.reward,
+            advisers=minds.advisers, learn=plan.learn,
         )  # fmt: skip
-        core = plan.settings.core
         return Ground(
-            plan, bundle, signals, policy_of(plan.policy, bundle.shipped), learning,
-            HookChain(min_confidence=core.signal.min_confidence), self.first_row, self.last_row,
+            plan, bundle, signals, policy_of(plan.policy, minds.brain), learning, minds.chain,
+            self.first_row, self.last_row,
         )  # fmt: skip

@@ -32,8 +32,11 @@ class Exits:
         ``waits``: sent at a close in lockstep, so that it fills at the next open.
         """
         context = self._c
-        ticket, p = context.books.tickets[s], context.books.account.positions[s]
-        if ticket.exit is not None:
+        ticket, p = context.books.tickets[s], context.books.account.positions.get(s)
+        if p is None or ticket.exit is not None:
+            return
+        if waits and context.signals.row + 1 >= context.signals.last_row:
+            # There is no next open: the end of the data closes the position.
             return
         emergency = reason in (ExitReason.EMERGENCY, ExitReason.DEFENSIVE)
         purpose = Purpose.EMERGENCY if emergency else Purpose.EXIT

@@ -166,10 +166,10 @@ class Taking:
 
     async def _find_role(self, ticket: Ticket, fill: Fill) -> Purpose | None:
         """Ask whether one of the resting orders sent the order that filled."""
-        for x in (*ticket.resting(),):
-            answer = await self._c.venue.resolve(x.client_id)
+        for name in (*(x.client_id for x in ticket.resting()), *ticket.stale):
+            answer = await self._c.venue.resolve(name)
             if isinstance(answer.view, TriggerView) and answer.view.child_id:
-                ticket.note_child(x.client_id, answer.view.child_id)
+                ticket.note_child(name, answer.view.child_id)
         return ticket.role_of("", fill.order_id)
 
     def _trigger(self, view: TriggerView) -> None:

@@ -18,13 +18,15 @@ from runtime.kernel_ports import Signals
 from runtime.learning.checkpoints import Checkpoints
 from runtime.learning.learning import OnlineLearning
 from runtime.learning.recovery import recover
-from runtime.ports import Store, Venue
+from runtime.ports import Venue
+from runtime.store.stop_requests import StopRequests
 from runtime.subsystems.emergency_stop import EmergencyStop, auto_acknowledges
 from runtime.trading import records
 from runtime.trading.context import TradingOptions
+from runtime.wiring.keeping import Kept
 from runtime.wiring.minds import Minds, minds_of
 from runtime.wiring.plan import TradePlan
-from runtime.wiring.state_folder import StateFolder, settings_hash
+from runtime.wiring.state_folder import settings_hash
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,8 @@ class Core:
 
 
 def build_core(
-    plan: TradePlan, bundle: Bundle, folder: StateFolder, journal: SqlJournal, venue: Venue,
-    signals: Signals, clock_ns: Callable[[], int], options: TradingOptions,
-    store: Store | None = None,
+    plan: TradePlan, bundle: Bundle, kept: Kept, venue: Venue, signals: Signals,
+    clock_ns: Callable[[], int], options: TradingOptions,
 ) -> Core:  # fmt: skip
     """Seat the agents, recover what they had learned, and make the kernel around them.
 
@@ -48,14 +49,14 @@ def build_core(
         FixSettings: A mode that the runtime or the venue does not allow.
         DamagedArtifact: The agents' checkpoints do not go with the journal.
     """
-    settings, live = plan.settings, plan.settings.live
+    settings, live, journal = plan.settings, plan.settings.live, kept.journal
     minds = minds_of(bundle, settings, timed=not options.in_turn)
     learning = OnlineLearning(
         signals, settings.core, minds.learner, reward=settings.sizing.reward,
         advisers=minds.advisers, learn=plan.learn and live.sizing_enabled,
-        checkpoints=Checkpoints(folder.checkpoints),
+        checkpoints=Checkpoints(kept.folder.checkpoints),
     )  # fmt: skip
-    if folder.resumed:
+    if journal.last_seq:
         recover(journal, learning)
     stop = EmergencyStop(
         settings.core, settings.core.start_equity_quote, clock_ns(), journal.add, live=live,
@@ -65,15 +66,29 @@ def build_core(
     async def checkpoint(force: bool) -> None:
         learning.checkpoint(journal.last_seq, force=force)
 
-    kernel = Kernel(
-        KernelParts(
-            settings, bundle.table.preset, signals.data.market.symbols, venue, signals, learning,
-            journal, stop, minds.brain, minds.chain, clock_ns, plan.account_name, store,
-            decision_reader(journal), checkpoint, options,
-            settings.trading.foreign_positions == "adopt", run_record(plan, bundle),
-        )
-    )  # fmt: skip
-    return Core(kernel, learning, stop, minds)
+    has_operators = plan.venue != "sim"
+    parts = KernelParts(
+        settings=settings,
+        preset=bundle.table.preset,
+        symbols=signals.data.market.symbols,
+        venue=venue,
+        signals=signals,
+        learning=learning,
+        journal=journal,
+        stop=stop,
+        brain=minds.brain,
+        chain=minds.chain,
+        clock_ns=clock_ns,
+        account_name=plan.account_name,
+        store=kept.store if has_operators else None,
+        found=decision_reader(journal),
+        checkpoint=checkpoint,
+        options=options,
+        adopts=settings.trading.foreign_positions == "adopt",
+        requests=StopRequests(kept.database).after if has_operators else None,
+        run=run_record(plan, bundle),
+    )
+    return Core(Kernel(parts), learning, stop, minds)
 
 
 def decision_reader(journal: SqlJournal) -> Callable[[str], tuple[DecisionView, Decision]]:

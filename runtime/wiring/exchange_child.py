@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,24 +25,25 @@ _ROOT = str(Path(__file__).resolve().parents[2])
 
 @dataclass(frozen=True)
 class ExchangeAt:
-    """A running exchange: REST and control addresses, its market time when it was asked."""
+    """A running exchange: REST and control addresses, its market time when it was asked.
+
+    ``gone`` is done when its process has ended; None where it is not ours.
+    """
 
     rest: str
     control: str
-    now_ns: int
-    resumed: bool
+    now_ns: int = 0
+    resumed: bool = False
+    gone: asyncio.Task[int] | None = None
 
 
 def child_arguments(
-    config: Path, state: Path, speed: float | str, start_ns: int | None, limits: str = "vendor",
+    config: Path, state: Path, speed: float | str, start_ns: int, end_ns: int | None, limits: str,
 ) -> list[str]:  # fmt: skip
     """Options of the child: settings from ``config``, its journal at ``state``."""
     out = ["--config", str(config), "--state", str(state), "--port", "0", "--speed", str(speed),
-           "--limits", limits]  # fmt: skip
-    if start_ns is not None:
-        moment = datetime.fromtimestamp(start_ns // NS_PER_SECOND, UTC)
-        out += ["--start", moment.strftime("%Y-%m-%dT%H:%M:%SZ")]
-    return out
+           "--limits", limits, "--start", _utc(start_ns)]  # fmt: skip
+    return out if end_ns is None else [*out, "--end", _utc(end_ns)]
 
 
 @asynccontextmanager
@@ -62,13 +63,19 @@ async def exchange_child(arguments: Sequence[str]) -> AsyncIterator[ExchangeAt]:
         stderr=asyncio.subprocess.PIPE, env=environ, limit=_LIMIT, start_new_session=True,
     )  # fmt: skip
     errors = asyncio.create_task(_tail(process))
+    gone = asyncio.create_task(process.wait())
     try:
-        yield await _address(process, errors)
+        yield replace(await _address(process, errors), gone=gone)
     finally:
         await _stop(process)
-        errors.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await errors
+        for task in (errors, gone):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def _utc(ns: int) -> str:
+    return datetime.fromtimestamp(ns // NS_PER_SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _address(process: asyncio.subprocess.Process, errors: asyncio.Task[str]) -> ExchangeAt:

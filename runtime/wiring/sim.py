@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from envs.core.errors import RefusedArtifact
 from runtime.bundle import load_bundle
 from runtime.driving.lockstep import LockstepDriver
 from runtime.driving.sim import sim_parts
-from runtime.journal.sql_journal import SqlJournal
 from runtime.signals.cached import cached_signals
-from runtime.store.addresses import database_url
-from runtime.store.database import open_database
-from runtime.store.run_lock import RunLock
 from runtime.trading.context import TradingOptions
 from runtime.wiring.core import build_core
+from runtime.wiring.keeping import keep
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import RUN, open_state
 from runtime.wiring.stepped import SteppedDrive
@@ -44,24 +41,18 @@ async def open_sim(plan: TradePlan) -> AsyncIterator[Trader]:
     if plan.max_bars is not None:
         last = min(last, first + plan.max_bars)
     parts = sim_parts(signals.data, plan.settings.core, first, last)
-    folder = open_state(plan)
-    url = database_url(folder.path, plan.database_url)
-    with ExitStack() as stack:
-        # Nothing may suspend but the coarse level, which writes behind the caller's back.
-        database = open_database(url, threaded=plan.journal == "trades", durable=False)
-        stack.callback(database.close)
-        stack.enter_context(RunLock(database, plan.account_name))
-        journal = SqlJournal(database, plan.journal)
+    # Nothing may suspend but the coarse level, which writes behind the caller's back.
+    threaded = plan.journal == "trades"
+    with keep(plan, open_state(plan), threaded=threaded, durable=False) as kept:
         await parts.venue.open()
         await parts.feed.open(signals.data.market.symbols, plan.settings.run.timeframe)
         options = TradingOptions(in_turn=True, full=plan.journal == "full")
         core = build_core(
-            plan, bundle, folder, journal, parts.venue, signals,
-            lambda: parts.session.now_ns, options,
+            plan, bundle, kept, parts.venue, signals, lambda: parts.session.now_ns, options
         )  # fmt: skip
         driver = LockstepDriver(core.kernel, parts.stepper)
         yield Trader(
-            plan, bundle, folder, core.kernel, SteppedDrive(driver), parts.venue, parts.feed,
-            journal, signals, core.learning, core.stop, most_bars=last - first,
-            first_ns=parts.session.now_ns, journal_name=database.name,
+            plan, bundle, kept.folder, core.kernel, SteppedDrive(driver), parts.venue, parts.feed,
+            kept.journal, signals, core.learning, core.stop, most_bars=last - first,
+            first_ns=parts.session.now_ns, journal_name=kept.name,
         )  # fmt: skip

@@ -24,3 +24,10 @@ class SteppedDrive:
         """End after the vertex that is being acted on."""
         self._asked = True
         self._driver.stop()
+
+    async def settle(self) -> None:
+        """One vertex more: what was sent at a close fills at the next open."""
+        stepper = self._driver.stepper
+        if not stepper.ended:
+            step = await stepper.advance()
+            await self._driver.kernel.on_vertex(step.now_ns, step.index, step.quotes)

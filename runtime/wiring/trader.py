@@ -37,6 +37,10 @@ class Drive(Protocol):
         """Let ``run`` return after the step under way."""
         ...
 
+    async def settle(self) -> None:
+        """Let what was sent last take effect, once ``run`` has returned."""
+        ...
+
 
 @dataclass
 class Trader:
@@ -77,10 +81,20 @@ class Trader:
         await self.kernel.start()
         ended = await self.drive.run()
         if ended is not Ended.DATA:
-            self.left = await self.kernel.stop(flatten=self.plan.on_exit == "flatten")
+            await self._end_early()
         await self.journal.close()
         return ended
 
     def stop(self) -> None:
         """End in order, soon."""
         self.drive.stop()
+
+    async def _end_early(self) -> None:
+        if self.plan.venue == "sim":
+            # Nothing is left of a simulation's exchange, so nothing can be left open at it.
+            await self.kernel.finish()
+            return
+        self.left = await self.kernel.stop(flatten=self.plan.on_exit == "flatten")
+        if self.left and self.plan.on_exit == "flatten":
+            await self.drive.settle()
+            self.left = await self.kernel.stop(flatten=True)

@@ -169,9 +169,18 @@ def kernel_of(
     )  # fmt: skip
     return Kernel(
         KernelParts(
-            settings, GRID, data.market.symbols, parts.venue, signals,
-            Unlearned(agent, signals.manager), journal, stop, agent, HookChain(),
-            lambda: parts.session.now_ns, store=store,
+            settings,
+            GRID,
+            data.market.symbols,
+            parts.venue,
+            signals,
+            Unlearned(agent, signals.manager),
+            journal,
+            stop,
+            agent,
+            HookChain(),
+            lambda: parts.session.now_ns,
+            store=store,
             options=TradingOptions(full=False),
         )  # fmt: skip
     )
@@ -219,16 +228,13 @@ async def ride_sim(case: KernelCase) -> Face:
     equity: list[float] = []
     await parts.venue.open()
     await kernel.start()
-    await LockstepDriver(kernel, parts.stepper, lambda _: equity.append(account.equity_quote())).run()
+    await LockstepDriver(
+        kernel, parts.stepper, lambda _: equity.append(account.equity_quote())
+    ).run()
     learning: Any = kernel.parts.learning
+    assert parts.session.state.ledger.wallet_units == account.cash_units
     skips = [(d.decision_id, o.reason) for d, o in learning.outcomes if isinstance(o, Skipped)]
     ledger = [(e.time_ns, e.symbol, e.kind.name, e.units) for e in account.ledger]
-    if parts.session.state.ledger.wallet_units != account.cash_units:
-        import collections
-        a=collections.Counter((i.time_ns,i.symbol,i.type.value,i.units) for i in parts.session.state.ledger.income)
-        N={"FEE":"COMMISSION","REALISED":"REALIZED_PNL","FUNDING":"FUNDING_FEE","INSURANCE":"INSURANCE_CLEAR","LIQUIDATION_FEE":"COMMISSION"}
-        b=collections.Counter((t,s,N[k],u) for t,s,k,u in ledger)
-        print("venue only",sorted((a-b).items())[:6]); print("ours only",sorted((b-a).items())[:6])
     return Face(kernel.trades, skips, ledger, account.cash_units, equity)
 
 

@@ -41,7 +41,7 @@ class Fate:
 class MortalJournal(Kept):
     """Dies before a commit is on disk, or right after."""
 
-    fate = Fate()
+    fate: Fate = Fate()
     _pending: int = 0
 
     async def commit(self, state: Callable[[], Mapping[str, Any]] | None = None) -> None:

@@ -1,7 +1,4 @@
-"""Tables of the database: records, state, intents, orders and fills.
-
-Money and counts are integers, never floats. Version 1 had no ``journal``, ``state`` and ``stop_requests``.
-"""
+"""The tables as version 1 of the program made them; frozen: its databases stay readable."""
 
 from __future__ import annotations
 
@@ -19,7 +16,6 @@ from sqlalchemy import (
     insert,
 )
 
-SCHEMA_VERSION = 2
 METADATA = MetaData()
 
 about = Table(
@@ -84,44 +80,6 @@ fills = Table(
     Column("time_ms", BigInteger, nullable=False),
 )
 
-journal = Table(
-    "journal",
-    METADATA,
-    # A plain INTEGER is the row number itself in SQLite: no second index.
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True,
-           autoincrement=False),
-    Column("kind", String(24), nullable=False),
-    Column("time_ns", BigInteger, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("body", Text, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Index("journal_by_key", "kind", "key", "seq"),
-)  # fmt: skip
-
-state = Table(
-    "state",
-    METADATA,
-    Column("slot", Integer, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("body", Text, nullable=True),
-    Column("checksum", String(64), nullable=False),
-)
-"""One row: the last line of the journal, its hash, and the state the lines led to."""
-
-stop_requests = Table(
-    "stop_requests",
-    METADATA,
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("ask", String(10), nullable=False),
-    Column("level", Integer, nullable=False),
-    Column("by_whom", Text, nullable=False),
-    Column("note", Text, nullable=False),
-    Column("asked_ns", BigInteger, nullable=False),
-    sqlite_autoincrement=True,
-)
-
 
 def make(url: str) -> None:
     """Make a database as version 1 did, with a row in every table."""
@@ -150,7 +108,7 @@ def make(url: str) -> None:
                 code=0,
                 text="",
                 settled_ms=0,
-            )  # fmt: skip
+            )
         )
         db.execute(
             insert(orders).values(
@@ -162,7 +120,7 @@ def make(url: str) -> None:
                 is_open=True,
                 view=view,
                 updated_ms=1,
-            )  # fmt: skip
+            )
         )
         db.execute(insert(confirmed).values(symbol="BTCUSDT", trade_id=2))
         db.execute(
@@ -179,6 +137,6 @@ def make(url: str) -> None:
                 realised_units=-7,
                 maker=True,
                 time_ms=8,
-            )  # fmt: skip
+            )
         )
     engine.dispose()
