@@ -317,6 +317,8 @@ class Kernel:
         symbol = self.context.symbols[s]
         if symbol in self.context.unsure:
             return "STATE_UNKNOWN"
+        if self.context.wrong_mode:
+            return "ACCOUNT_MODE"
         if s in self.context.books.tickets:
             return "POSITION_OPEN"
         if not self.parts.stop.symbol_active(symbol, self.context.now_ns):

@@ -115,14 +115,20 @@ class Reconciler:
         except VenueUnavailable as error:
             _LOG.warning("modes: %s", error)
             return
-        for symbol in self._c.symbols:
-            mode = modes.symbols.get(symbol)
-            if modes.hedge or (mode is not None and not mode.isolated and self._is_held(symbol)):
-                what = "in hedge mode" if modes.hedge else "on cross margin"
-                self._c.unsure[symbol] = f"the account is {what}: set it back"
-                self._c.alarm(symbol, f"the account is {what} now; no new entries until it is back")
-            elif mode is not None:
-                self._taking.leverage[symbol] = mode.leverage
+        crossed = [
+            name
+            for name, mode in modes.symbols.items()
+            if name in self._c.symbols and not mode.isolated and self._is_held(name)
+        ]
+        wrong = (
+            "in hedge mode" if modes.hedge else f"on cross margin ({crossed[0]})" if crossed else ""
+        )
+        if wrong and wrong != self._c.wrong_mode:
+            self._c.alarm("account", f"the account is {wrong} now: no new entries until it is back")
+        self._c.wrong_mode = wrong
+        for name, mode in modes.symbols.items():
+            if name in self._c.symbols:
+                self._taking.leverage[name] = mode.leverage
 
     def _is_held(self, symbol: str) -> bool:
         return self._c.symbols.index(symbol) in self._c.books.account.positions

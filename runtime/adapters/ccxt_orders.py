@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ class Outbox:
 
     async def send(
         self, method: str, params: Mapping[str, Any], urgency: Urgency,
-        heard: asyncio.Future[OrderView] | None = None,
+        heard: asyncio.Future[OrderView] | None = None, orders: int = 1,
     ) -> Any:  # fmt: skip
         """Send once; the answer is waited for ``answer_s``, less once ``heard`` has come.
 
@@ -85,11 +86,12 @@ class Outbox:
         """
         request = asyncio.create_task(
             self.link.call(
-                method, params, weight=0, orders=1, urgency=urgency, patience_s=PATIENCE_S
+                method, params, weight=1 - orders, orders=orders, urgency=urgency,
+                patience_s=PATIENCE_S,
             )
         )
         wanted: set[asyncio.Future[Any]] = {request} if heard is None else {request, heard}
-        wait_s = self.truth.policy.answer_s + self.link.budget.wait_s(0, 1, urgency)
+        wait_s = self.truth.policy.answer_s + self.link.budget.wait_s(0, orders, urgency)
         await asyncio.wait(wanted, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         if not request.done() and heard is not None and heard.done():
             await asyncio.wait({request}, timeout=GRACE_S)
@@ -99,6 +101,12 @@ class Outbox:
         request.add_done_callback(self._forget)
         lost = Failure(text=f"no answer in {wait_s:.1f} s", cause=Cause.LOST)
         raise CallFailed(method, classify(lost))
+
+    def age_s(self, intent: Intent | None) -> float:
+        """Seconds since an intent was written; one that nobody wrote is older than any search."""
+        if intent is None:
+            return math.inf
+        return max(0.0, (self.link.clock.now_ms() - intent.created_ms) / 1e3)
 
     async def close(self) -> None:
         """Drop answers that are still awaited, finish what is being written."""
@@ -151,17 +159,21 @@ class Orders:
         known = await self._out.begin(ask)
         if known is not None and known.state in ENDED:
             return as_written(known)
-        answer = await (self._send(ask) if known is None else self._truth.order(ask))
+        if known is None:
+            answer = await self._send(ask)
+        else:
+            answer = await self._truth.order(ask, age_s=self._out.age_s(known))
         self._out.settle(ask.client_id, answer)
         return answer
 
     async def cancel(self, symbol: str, client_id: str) -> Answer[OrderView]:
         """Cancel an order and find out how it ended."""
         params = {"symbol": symbol, "origClientOrderId": client_id}
+        age_s = self._out.age_s(await self._out.store.intent(client_id))
         for _ in range(CANCEL_TRIES):
             try:
-                body = await self._link.call(
-                    "fapiPrivateDeleteOrder", params, urgency=Urgency.EXIT, patience_s=5.0
+                body = await self._out.send(
+                    "fapiPrivateDeleteOrder", params, Urgency.EXIT, orders=0
                 )
                 return self._accepted(client_id, body, symbol)
             except CallFailed as error:
@@ -170,7 +182,9 @@ class Orders:
             except wire.UnreadableAnswer:
                 pass
             # Gone, or nobody knows: cancelled by the first of two DELETEs, filled, or still there.
-            answer = await self._truth.order(NewOrder(client_id, symbol, 0, 0), now=True)
+            answer = await self._truth.order(
+                NewOrder(client_id, symbol, 0, 0), now=True, age_s=age_s
+            )
             if answer.view is None or not answer.view.is_open:
                 return answer
         return Answer(Outcome.UNKNOWN, client_id, advice=Advice.VERIFY, text="cancel unanswered")

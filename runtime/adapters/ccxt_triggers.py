@@ -29,25 +29,31 @@ class Triggers:
         known = await self._out.begin(ask)
         if known is not None and known.state in ENDED:
             return as_written(known)
-        answer = await (self._send(ask) if known is None else self._truth.trigger(ask))
+        if known is None:
+            answer = await self._send(ask)
+        else:
+            answer = await self._truth.trigger(ask, age_s=self._out.age_s(known))
         self._out.settle(ask.client_id, answer)
         return answer
 
     async def cancel(self, symbol: str, client_id: str) -> Answer[TriggerView]:
         """Cancel it and find out how it ended; a view with a child says that it fired."""
-        text = ""
+        text, age_s = "", self._out.age_s(await self._out.store.intent(client_id))
         for _ in range(CANCEL_TRIES):
             try:
-                await self._link.call(
+                await self._out.send(
                     "fapiPrivateDeleteAlgoOrder", {"symbol": symbol, "clientAlgoId": client_id},
-                    urgency=Urgency.EXIT, patience_s=5.0,
+                    Urgency.EXIT, orders=0,
                 )  # fmt: skip
             except CallFailed as error:
                 if error.what.is_definite:
                     return refused(client_id, error.what)
                 text = str(error)
             # The answer to a cancel tells no state: ask, whatever it was.
-            answer = await self._truth.trigger(NewTrigger(client_id, symbol, 0, 0, 0))
+            nameless = NewTrigger(client_id, symbol, 0, 0, 0)
+            answer = await self._truth.trigger(nameless, age_s=age_s)
+            if answer.outcome is Outcome.UNKNOWN:
+                return answer
             if answer.view is None or not answer.view.is_open:
                 return replace(answer, confirmed=answer.view is not None)
         return Answer(Outcome.UNKNOWN, client_id, advice=Advice.VERIFY, text=text or "still open")

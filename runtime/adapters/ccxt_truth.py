@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from envs.core.errors import FixSettings
 from envs.core.instrument import Instrument
 from runtime.adapters import wire
-from runtime.adapters.ccxt_errors import Verdict
+from runtime.adapters.ccxt_errors import Cause, Failure, Verdict, classify
 from runtime.adapters.ccxt_link import CallFailed, CcxtLink
 from runtime.adapters.intake import Intake
 from runtime.adapters.rate_budget import Urgency
@@ -26,28 +27,36 @@ from runtime.port_values import (
 from runtime.ports import Store
 
 MOST_TRADES = 1_000
+_LEAST_S = 0.2
+"""What is left for a question that is asked when the time is nearly over."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class AskPolicy:
     """How long a lost answer is looked for.
 
-    A not-found counts only after ``tries`` of them and ``floor_s`` seconds, which is longer than
-    the receive window: later the venue refuses a request that was still under way. After
-    ``deadline_s`` without a proof the outcome is UNKNOWN. ``answer_s`` is how long an answer is
-    waited for before the venue is asked beside it.
+    A not-found counts only after ``tries`` of them and ``floor_s`` seconds since the request was
+    sent, which is longer than the receive window: later the venue refuses a request that was still
+    under way. ``answer_s`` is how long an answer is waited for before the venue is asked beside
+    it; after ``search_s`` of asking without a proof the outcome is UNKNOWN for now, since whoever
+    asks has positions to look after: ``Venue.resolve`` goes on. ``deadline_s`` is the patience of
+    one question where requests are held back.
     """
 
     tries: int = 4
     floor_s: float = 6.0
     deadline_s: float = 20.0
-    answer_s: float = 2.0
+    answer_s: float = 1.0
+    search_s: float = 0.8
     first_wait_s: float = 0.1
     most_wait_s: float = 2.0
 
     def __post_init__(self) -> None:
         if self.tries < 2 or not 0.0 < self.floor_s <= self.deadline_s:
             raise FixSettings(f"ask policy: tries >= 2, 0 < floor_s <= deadline_s, got {self}")
+        if min(self.answer_s, self.search_s) <= 0.0:
+            raise FixSettings(f"ask policy: answer_s and search_s must be > 0, got {self}")
 
 
 class Truth:
@@ -97,15 +106,22 @@ class Truth:
                 return tuple(sorted(found, key=lambda f: f.trade_id))
             trade_id = max(f.trade_id for f in page)
 
-    async def order(self, ask: NewOrder, *, now: bool = False) -> Answer[OrderView]:
-        """Find out what became of an order; ``now``: its present state, not just that it is."""
-        hunt = _Hunt(self)
+    async def order(
+        self, ask: NewOrder, *, now: bool = False, age_s: float = 0.0
+    ) -> Answer[OrderView]:
+        """Find out what became of an order; ``now``: its present state, not just that it is.
+
+        ``age_s`` is how long ago it was sent.
+        """
+        hunt = _Hunt(self, age_s)
         while True:
             known = self._intake.guard.order(ask.client_id)
             if known is not None and (not now or not known.is_open):
                 return self._order_found(ask, known)
             try:
-                return self._order_found(ask, await self.get_order(ask.symbol, ask.client_id))
+                return self._order_found(
+                    ask, await hunt.ask(self.get_order(ask.symbol, ask.client_id))
+                )
             except CallFailed as error:
                 hunt.failed(error)
             except wire.UnreadableAnswer as error:
@@ -115,12 +131,12 @@ class Truth:
             if hunt.is_over or not await hunt.again():
                 return Answer(Outcome.UNKNOWN, ask.client_id, advice=hunt.advice, text=hunt.text)
 
-    async def trigger(self, ask: NewTrigger) -> Answer[TriggerView]:
-        """Find out what became of a conditional order."""
-        hunt = _Hunt(self)
+    async def trigger(self, ask: NewTrigger, *, age_s: float = 0.0) -> Answer[TriggerView]:
+        """Find out what became of a conditional order that was sent ``age_s`` ago."""
+        hunt = _Hunt(self, age_s)
         while True:
             try:
-                view = await self.get_trigger(ask.symbol, ask.client_id)
+                view = await hunt.ask(self.get_trigger(ask.symbol, ask.client_id))
                 return Answer(
                     Outcome.ACCEPTED, ask.client_id, view, confirmed=agrees(view, ask)
                 )  # fmt: skip
@@ -184,8 +200,8 @@ class Truth:
 class _Hunt:
     """One search: how often it was not found, since when, and when it ends."""
 
-    def __init__(self, truth: Truth) -> None:
-        self._policy, self._clock = truth.policy, truth._link.clock
+    def __init__(self, truth: Truth, age_s: float) -> None:
+        self._policy, self._clock, self._age_s = truth.policy, truth._link.clock, age_s
         self._began_s = self._clock.monotonic_s()
         self._wait_s = self._policy.first_wait_s
         self._not_found = 0
@@ -196,8 +212,26 @@ class _Hunt:
         """Whether not-found has been said often and long enough to mean something."""
         return (
             self._not_found >= self._policy.tries
-            and self._clock.monotonic_s() - self._began_s >= self._policy.floor_s
+            and self._age_s + self._asked_s >= self._policy.floor_s
         )
+
+    @property
+    def _asked_s(self) -> float:
+        return self._clock.monotonic_s() - self._began_s
+
+    async def ask(self, question: Coroutine[Any, Any, _T]) -> _T:
+        """Ask once, and no longer than the search may take.
+
+        Raises:
+            CallFailed: No answer in time, or as the question does.
+        """
+        left_s = max(self._policy.search_s - self._asked_s, _LEAST_S)
+        try:
+            async with asyncio.timeout(left_s):
+                return await question
+        except TimeoutError:
+            lost = Failure(text=f"no answer in {left_s:.1f} s", cause=Cause.LOST)
+            raise CallFailed("question", classify(lost)) from None
 
     def failed(self, error: CallFailed) -> None:
         """Note a failed question."""
@@ -209,7 +243,7 @@ class _Hunt:
 
     async def again(self) -> bool:
         """Wait before the next question; False when the time is over."""
-        left_s = self._policy.deadline_s - (self._clock.monotonic_s() - self._began_s)
+        left_s = self._policy.search_s - self._asked_s
         if left_s <= 0.0:
             return False
         await self._clock.sleep(min(self._wait_s, left_s))

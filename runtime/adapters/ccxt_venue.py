@@ -68,6 +68,7 @@ class CcxtVenue:
     Attributes:
         link: the client with its budget and clock.
         instruments: contracts listed, known once open.
+        suspended: those of them that cannot be traded now, as of the opening.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class CcxtVenue:
         self.symbols = tuple(symbols)
         self.link = CcxtLink(exchange, clock or SystemClock(), budget)
         self._instruments: dict[str, Instrument] = {}
+        self.suspended: frozenset[str] = frozenset()
         self._store = store
         self._intake = Intake(self._instruments, store, EventGuard(), self.link.clock)
         truth = Truth(self.link, self._intake, store, self._instruments, self.settings.ask)
@@ -170,12 +172,12 @@ class CcxtVenue:
         intent = await self._store.intent(client_id)
         if intent is None:
             raise FixInput(f"client id {client_id}: no intent in the journal")
-        truth, ask = self._outbox.truth, intent.ask
+        truth, ask, age_s = self._outbox.truth, intent.ask, self._outbox.age_s(intent)
         answer: Answer[OrderView] | Answer[TriggerView]
         if isinstance(ask, NewTrigger):
-            answer = await truth.trigger(ask)
+            answer = await truth.trigger(ask, age_s=age_s)
         else:
-            answer = await truth.order(ask)
+            answer = await truth.order(ask, age_s=age_s)
         self._outbox.settle(client_id, answer)
         return answer
 
@@ -241,6 +243,11 @@ class CcxtVenue:
             name = str(row["symbol"])
             if row.get("contractType") == "PERPETUAL":
                 self._instruments[name] = wire.instrument_of(row, brackets.get(name))
+        self.suspended = frozenset(
+            str(row["symbol"])
+            for row in info["symbols"]
+            if row.get("status", "TRADING") != "TRADING"
+        )
         missing = [s for s in self.symbols if s not in self._instruments]
         if missing:
             raise VenueRefused(f"venue: not listed as perpetual: {', '.join(missing)}")

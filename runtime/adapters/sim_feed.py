@@ -65,6 +65,9 @@ class SimFeed:
         """Whether there is a bar to take; never waits."""
         return self._told_row < self._closed_row
 
+    async def collect(self, until_ms: int) -> None:
+        """Nothing needs asking for here."""
+
     def take_bars(self) -> tuple[Bar, ...]:
         """Bars closed since the last call, by close and name."""
         last, market = self._closed_row, self.session.market

@@ -10,6 +10,7 @@ from envs.core.rules.rounding import from_units
 from runtime.display.watcher import action_words
 from runtime.display.words import SIDES, money, utc
 from runtime.kernel_ports import Record
+from runtime.subsystems.stop_gate import STATES
 from runtime.trading import records
 
 Write = Callable[[str], None]
@@ -52,7 +53,8 @@ class EventLines:
 
     def _gate(self, body: Mapping[str, Any], key: str) -> str:
         event = body["event"]
-        return f"emergency stop: state {event.state}, level {event.level}"
+        level = f", level {event.level}" if event.level else ""
+        return f"emergency stop: {STATES[event.state].lower().replace('_', ' ')}{level}"
 
     def _alarm(self, body: Mapping[str, Any], key: str) -> str:
         return f"ATTENTION {key}: {body['text']}"

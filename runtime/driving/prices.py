@@ -14,10 +14,18 @@ _NS_PER_MS = 1_000_000
 
 
 class PricedFeed(MarketFeed, Protocol):
-    """A feed that also tells the last price."""
+    """A feed that also tells the last price, and asks for bars when it is told to."""
 
     def last(self, symbol: str) -> float | None:
         """Last price, None before the first."""
+        ...
+
+    async def collect(self, until_ms: int) -> None:
+        """Ask for the bars that close by a market time that has come.
+
+        Raises:
+            VenueUnavailable: The venue did not answer.
+        """
         ...
 
 

@@ -154,6 +154,9 @@ class TimedDriver:
                     compare_s = now_s + settings.cycle_wall_s
                     await self._step(self.kernel.reconcile())
             if not self.stop.is_set():
+                if self._ended is not None and self._ended():
+                    # No bar begins after the last one, by which it would be known to be closed.
+                    await self._step(self.feed.collect(self.clock.now_ns() // _NS_PER_MS))
                 await self._take_closes(self._wall.monotonic_s(), all_of_it=True)
         finally:
             await waits.close()

@@ -69,7 +69,7 @@ def state_text(db: Connection, name: str) -> str | None:
     return str(row.body)
 
 
-def write(db: Connection, new: Sequence[Line], old: Head, document: str | None) -> Head:
+def write(db: Connection, name: str, new: Sequence[Line], old: Head, document: str | None) -> Head:
     """Add lines after ``old`` and keep the state they led to (None leaves it); returns the head.
 
     Raises:
@@ -87,8 +87,8 @@ def write(db: Connection, new: Sequence[Line], old: Head, document: str | None) 
         if db.execute(update(state).where(found).values(values)).rowcount == 1:
             return end
     except IntegrityError as error:
-        raise not_alone(str(db.engine.url.database)) from error
-    raise not_alone(str(db.engine.url.database))
+        raise not_alone(name) from error
+    raise not_alone(name)
 
 
 def not_alone(name: str) -> StoreUnavailable:

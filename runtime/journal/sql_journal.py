@@ -143,7 +143,7 @@ class SqlJournal:
                 self._find_out(db)
             self._in_doubt = True
             new = continued(self._head, [row for row in taken if row[0] > self._head.seq])
-            return rows.write(db, new, self._head, document)
+            return rows.write(db, self._database.name, new, self._head, document)
 
         return work
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,39 +39,45 @@ class Followed:
         """Whether a position of it may still be open."""
         return self.sent and self.outcome is None
 
-    def first(self, known: Known) -> int:
+    def first(self, known: Known, shift: int) -> int:
         """Bar at which a first part is due before the rest; ``NEVER`` for a row of one part."""
         if self.part0 < NEVER:
             return NEVER
         if isinstance(self.outcome, ClosedTrade):
             return self.bar
-        return NEVER if self.paper is None else int(known.since[self.paper])
+        if self.paper is None:
+            return NEVER
+        since = int(known.since()[self.paper])
+        return since if since == NEVER else since + shift
 
-    def ready(self, known: Known) -> int:
-        """Bar at which all of it is known."""
-        return max(int(known.since.max()), self.held.last, self.bar + 1)
+    def ready(self, known: Known, shift: int) -> int:
+        """Bar at which all of it is known; ``known`` is in rows, ``shift`` below their bars."""
+        return max(known.last + shift, self.held.last)
 
-    def part(
-        self, known: Known, overlap: Int64Array, wanted: BoolArray, shift: int
-    ) -> Alternatives:
-        """Alternatives of the wanted actions; the others are not known (NaN)."""
+    def part(self, known: Known, overlap: Int64Array, wanted: BoolArray | None) -> Alternatives:
+        """Alternatives of the wanted actions (None: all); the others are not known (NaN)."""
+        if wanted is None:
+            return Alternatives(known.reward, known.net_units, known.end, overlap)
         return Alternatives(
             np.where(wanted, known.reward, np.nan),
             np.where(wanted, known.net_units, 0),
-            np.where(wanted & (known.end >= 0), known.end - shift, -1),
+            np.where(wanted, known.end, -1),
             overlap,
         )
 
-    def by(self, bar: int, known: Known, exits: Int64Array, traded: BoolArray) -> BoolArray:
-        """Actions (A,) whose outcome and overlap are known by a bar; ``exits`` is their axis."""
-        ends = np.asarray(self.held.ends, dtype=np.int64)
-        return np.asarray((known.since <= bar) & ((ends[exits] <= bar) | ~traded))
+    def by(
+        self, row: int, known: Known, shift: int, exits: Int64Array, traded: BoolArray
+    ) -> BoolArray:
+        """Actions (A,) whose outcome and overlap are known by a row; ``exits`` is their axis."""
+        ended = np.asarray([end - shift <= row for end in self.held.ends])
+        return np.asarray((known.since() <= row) & (ended[exits] | ~traded))
 
 
-def with_truth(f: Followed, known: Known, bar: int, kind: int) -> Known:
+def with_truth(f: Followed, known: Known, row: int, kind: int) -> Known:
     """Outcomes with the real result of the executed action, where the account differed.
 
-    Only a position of exactly the action's size and plan stands for the action.
+    Only a position of exactly the action's size and plan stands for the action; ``row`` is that of
+    its result.
     """
     trade, chosen = f.outcome, f.decision.chosen
     if not isinstance(trade, ClosedTrade) or chosen is None or f.decision.plan is not None:
@@ -79,10 +85,10 @@ def with_truth(f: Followed, known: Known, bar: int, kind: int) -> Known:
     same_size = trade.qty_steps == int(f.view.qty_steps[chosen])
     if not same_size or trade.net_units == int(known.net_units[chosen]):
         return known
-    reward, net = known.reward.copy(), known.net_units.copy()
-    end, since = known.end.copy(), known.since.copy()
+    reward, net, end = known.reward.copy(), known.net_units.copy(), known.end.copy()
     reward[chosen] = trade_reward(trade, kind, f.view.context.atr_frac)
     net[chosen] = trade.net_units
-    end[chosen] = end[chosen] if known.since[chosen] < NEVER and end[chosen] >= 0 else bar
-    since[chosen] = min(int(since[chosen]), bar)
-    return Known(reward, net, end, since)
+    still = known.still is not None and bool(known.still[chosen])
+    if still or end[chosen] < 0:
+        end[chosen] = row
+    return replace(known, reward=reward, net_units=net, end=end, truth=(chosen, row))

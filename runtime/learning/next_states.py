@@ -161,12 +161,13 @@ class Successors:
             if not (self._outcomes.live or ended):
                 through = self._signals.last_row
             known = self._outcomes.known(view, at, through, ended)
-            if known.since[action] > row:
+            since = known.since()
+            if since[action] > row:
                 continue
             del self._paper[s]
             if known.end[action] < 0:
                 continue
-            by_now = known.since <= row
+            by_now = since <= row
             got = Alternatives(
                 np.where(by_now, known.reward, np.nan), np.where(by_now, known.net_units, 0),
                 np.where(by_now, known.end, -1), np.zeros(3, dtype=np.int64),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from types import FunctionType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from envs.core.rules.rounding import floor_whole, from_units
 from envs.core.rules.walk import Order
 from envs.core.series import MarketSeries
 from envs.core.settings import CoreSettings
-from envs.core.types import EntryStyle, EntryUnfilled, Float64Array, Int64Array
+from envs.core.types import BoolArray, EntryStyle, EntryUnfilled, Float64Array, Int64Array
 from envs.core.view import DecisionView
 from envs.kernel import market
 from envs.kernel.compile import compiled, register_module
@@ -31,16 +31,33 @@ NEVER = 2**62
 _WALK_QUOTE = 1_000_000.0
 
 
-class Known(NamedTuple):
-    """Outcome of every action (A,): as ``Alternatives``, and ``since`` the row each is known from.
+@dataclass(frozen=True)
+class Known:
+    """Outcomes of every action (A,) of one row, as ``Alternatives`` has them, and since when.
 
-    ``since`` is ``NEVER`` for what has not ended; the other figures of such an action mean nothing.
+    ``still`` marks actions of which nothing is known yet, None for none: their other figures mean
+    nothing. ``settled`` is the row from which it is known of the others that they opened nothing;
+    ``last`` the row by which all is known, ``NEVER`` while anything is still open. ``truth`` is an
+    action whose real result was put in place, and the row of that result.
     """
 
     reward: Float64Array
     net_units: Int64Array
     end: Int64Array
-    since: Int64Array
+    still: BoolArray | None
+    settled: int
+    last: int
+    truth: tuple[int, int] | None = None
+
+    def since(self) -> Int64Array:
+        """Row (A,) from which each action is known."""
+        out = np.where(self.end >= 0, self.end, self.settled)
+        if self.still is not None:
+            out[self.still] = NEVER
+        if self.truth is not None:
+            chosen, row = self.truth
+            out[chosen] = min(int(out[chosen]), row)
+        return out
 
 
 def fill_held(
@@ -85,6 +102,7 @@ class Outcomes:
         self._kind, self.live = reward_kind, live
         style = settings.entry.style is EntryStyle.POST_ONLY
         self._may_stay_unfilled = style and settings.entry.unfilled is not EntryUnfilled.MARKET
+        self._held = np.empty(3, dtype=np.int64)
         self._stamps = np.empty((MAX_STAMPS, 2), dtype=np.float64)
         self._traded = np.asarray([a.size > 0.0 for a in preset.actions])
         self._fill, self._hold = compiled_outcomes(), _compiled_held()
@@ -93,6 +111,7 @@ class Outcomes:
     def _lay_out(self) -> None:
         data = self.data
         self._memory = lay_out_rules(data, self._settings, self._preset)
+        self._address = self._memory.address
         still = [np.zeros_like(x.slip) for x in data.series]
         free = data.fees._replace(maker=0.0, taker=0.0, liquidation=0.0)
         series = tuple(
@@ -101,6 +120,7 @@ class Outcomes:
         self._free = lay_out_rules(
             replace(data, series=series, fees=free), self._settings, self._preset
         )
+        self._free_address = self._free.address
 
     def use(self, data: MarketSeries) -> None:
         """Go on with other columns, where the bars have been laid out anew."""
@@ -121,27 +141,35 @@ class Outcomes:
             view.context.atr_frac, view.side * view.close_ticks, view.spare_units,
             from_units(view.equity_units), self._kind,
         )  # fmt: skip
-        self._fill(
-            self._memory.address, entry, view.qty_steps, mask, self._stamps, reward, net, end
-        )
-        since = np.where(end >= 0, end, row + 1)
+        self._fill(self._address, entry, view.qty_steps, mask, self._stamps, reward, net, end)
+        last = max(int(end.max()), row + 1)
+        if not self.live or ended:
+            return Known(reward, net, end, None, row + 1, last)
+        still = self._traded & mask & (view.qty_steps > 0) & (end < 0)
+        settled = row + 1
         if self._is_cut_off(through, ended):
-            since[end == through] = NEVER
-        open_ = self._traded & mask & (view.qty_steps > 0) & (end < 0)
-        if open_.any():
-            since[open_] = self._settled(view, row, through, ended)
-        return Known(reward, net, end, since)
+            still |= end == through
+        elif still.any():
+            settled = self._settled(view, row, through)
+            if settled < NEVER:
+                still[:] = False
+        if not still.any():
+            return Known(reward, net, end, None, settled, max(last, settled))
+        return Known(reward, net, end, still, row + 1, NEVER)
 
-    def held(self, row: int, s: int, side: int, through: int, ended: bool = False) -> Int64Array:
-        """Row (3,) at which each exit would have closed a candidate without costs, or ``NEVER``."""
-        out = np.empty(3, dtype=np.int64)
+    def held(
+        self, row: int, s: int, side: int, through: int, ended: bool = False
+    ) -> tuple[int, int, int]:
+        """Row at which each exit would have closed a candidate without costs, or ``NEVER``."""
+        out = self._held
         bound = self._bound(through, ended)
         regime = int(self.data.market.regime[row, s])
-        self._hold(self._free.address, row, bound, s, side, regime, out)
+        self._hold(self._free_address, row, bound, s, side, regime, out)
         if self._is_cut_off(through, ended):
             out[out == through] = -1
         unknown = row if ended or not self.live else NEVER
-        return np.where(out >= 0, out, unknown)
+        a, b, c = (unknown if x < 0 else x for x in out.tolist())
+        return a, b, c
 
     def _bound(self, through: int, ended: bool) -> int:
         """Last row of a walk: one beyond the last bar, so that its end is not taken for an exit."""
@@ -152,10 +180,8 @@ class Outcomes:
         """Whether the columns end with the present bar; its exits are then told a bar later."""
         return self.live and not ended and through + 1 >= self.data.rows.shape[0]
 
-    def _settled(self, view: DecisionView, row: int, through: int, ended: bool) -> int:
+    def _settled(self, view: DecisionView, row: int, through: int) -> int:
         """Row from which it is known of actions without an exit that they opened nothing."""
-        if ended or not self.live:
-            return row + 1
         if not self._may_stay_unfilled:
             return NEVER
         s = view.symbol_index

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, Skipped
 from envs.core.view import DecisionView
 from runtime.kernel_ports import Signals
 from runtime.learning.following import Followed, with_truth
-from runtime.learning.holding import Held, Holding
+from runtime.learning.holding import Ends, Held, Holding
 from runtime.learning.outcomes import NEVER, Known, Outcomes
 from runtime.learning.values import outcome_of_json, outcome_to_json, trade_reward
 
@@ -60,6 +61,7 @@ class Resolver:
         self._shift = 0
         self._followed: dict[str, Followed] = {}
         self._order = 0
+        self._alarms: list[tuple[int, int, str]] = []
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -90,7 +92,8 @@ class Resolver:
         """Take what became of an entry that was sent; for others it changes nothing."""
         f = self._followed.get(decision.decision_id)
         if f is not None and f.sent and f.part0 == NEVER:
-            f.outcome, f.wake = outcome, 0
+            f.outcome = outcome
+            self._rouse(f, 0)
 
     def due(self, row: int) -> tuple[ResolvedDecision, ...]:
         """Return what became known by the close of a row, in the order to be learned."""
@@ -103,7 +106,7 @@ class Resolver:
         now = self.see(row)
         self._hold_on(row, now, True)
         for f in self._followed.values():
-            f.wake, f.known = 0, None
+            f.known = None
             if f.waits:
                 f.outcome = Skipped(UNTOLD)
         return self._give_out(now, True)
@@ -128,22 +131,21 @@ class Resolver:
         return now
 
     def _begin(self, row: int, s: int, side: int, through: int) -> Held:
-        ends = (NEVER, NEVER, NEVER)
-        if not self.live:
-            ends = self._ends(row, s, side, through, False)
-        held = Held(row + self._shift, side, ends)
-        self._holding[s].add(held)
-        return held
+        ends = self._ends(row, s, side, through, False)
+        return self._holding[s].add(row + self._shift, side, ends)
 
-    def _ends(self, row: int, s: int, side: int, through: int, ended: bool) -> tuple[int, int, int]:
+    def _ends(self, row: int, s: int, side: int, through: int, ended: bool) -> Ends:
+        """Bars at which the exits of a candidate end, as far as known at the row ``through``."""
         shift = self._shift
         if row < 0:
             # Its bars have left the window: nothing held that long is waited for.
             return through + shift, through + shift, through + shift
         last = through if self.live or ended else self._signals.last_row
-        rows = self._outcomes.held(row, s, side, last, ended).tolist()
-        a, b, c = (x + shift if x < NEVER else NEVER for x in rows)
-        return a, b, c
+        a, b, c = self._outcomes.held(row, s, side, last, ended)
+        if max(a, b, c) < NEVER:
+            return a + shift, b + shift, c + shift
+        x, y, z = (NEVER if r == NEVER else r + shift for r in (a, b, c))
+        return x, y, z
 
     def _hold_on(self, row: int, now: int, ended: bool) -> None:
         """Find out which candidates are held no more; forget those nobody asks for."""
@@ -168,50 +170,64 @@ class Resolver:
             held = self._begin(view.row, s, view.side, view.row)
         f = Followed(order, view, decision, bar, held, sent, outcome)
         self._followed[decision.decision_id] = f
+        if not f.waits:
+            self._rouse(f, 0)
         return f
+
+    def _rouse(self, f: Followed, bar: int) -> None:
+        """Look at a row again at a bar."""
+        f.wake = bar
+        if not self.live:
+            heappush(self._alarms, (bar, f.order, f.decision.decision_id))
+
+    def _awake(self, now: int, ended: bool) -> list[tuple[str, Followed]]:
+        """Rows of which something may be known by now, in the order they were decided in."""
+        if self.live or ended:
+            self._alarms.clear()
+            return [(name, f) for name, f in self._followed.items() if not f.waits]
+        out: dict[str, Followed] = {}
+        while self._alarms and self._alarms[0][0] <= now:
+            bar, _, name = heappop(self._alarms)
+            f = self._followed.get(name)
+            if f is not None and f.wake == bar and not f.waits:
+                out[name] = f
+        return list(out.items())
 
     def _give_out(self, now: int, ended: bool) -> tuple[ResolvedDecision, ...]:
         out: list[tuple[int, int, ResolvedDecision]] = []
-        done: list[str] = []
-        for name, f in self._followed.items():
-            if f.wake > now or f.waits:
-                continue
-            if f.bar - self._shift < 0:
+        shift = self._shift
+        for name, f in self._awake(now, ended):
+            if f.bar - shift < 0:
                 resolved, due, ready = self._left(f), now, now
             else:
-                known = self._known(f, now, ended)
-                ready = now if ended else f.ready(known)
-                first = f.first(known)
-                due = now if isinstance(f.outcome, ClosedTrade) else min(first, ready)
-                f.wake = 0 if self.live else min(first, ready)
-                resolved = self._resolved(f, known, now, min(first, ready), ready)
-                if resolved is not None and not self.live:
-                    f.wake = ready
+                known = self._known(f, now - shift, ended)
+                ready = now if ended else f.ready(known, shift)
+                due = min(f.first(known, shift), ready)
+                resolved = None
+                if due <= now:
+                    resolved = self._resolved(f, known, now, ready)
+                if isinstance(f.outcome, ClosedTrade):
+                    due = now
             if resolved is not None:
                 out.append((due, f.order, resolved))
             if ready <= now:
-                done.append(name)
-        for name in done:
-            del self._followed[name]
+                del self._followed[name]
+            else:
+                self._rouse(f, due if resolved is None else ready)
         out.sort(key=lambda x: x[:2])
         return tuple(r for _, _, r in out)
 
-    def _resolved(
-        self, f: Followed, known: Known, now: int, due: int, ready: int
-    ) -> ResolvedDecision | None:
-        """Part of a row that is to be given out now, if any."""
-        if due > now:
-            return None
+    def _resolved(self, f: Followed, known: Known, now: int, ready: int) -> ResolvedDecision:
+        """Part of a row that is to be given out now."""
         shift, overlap = self._shift, self._holding[f.view.symbol_index].overlap(f.held)
         if f.part0 < NEVER:
-            rest = ~f.by(f.part0, known, self._exits, self._traded)
-            got = f.part(known, overlap, rest, shift)
-            return ResolvedDecision(f.decision, None, 0.0, got, None, 1)
-        wanted = np.ones(self._exits.shape, dtype=np.bool_)
+            rest = ~f.by(f.part0 - shift, known, shift, self._exits, self._traded)
+            return ResolvedDecision(f.decision, None, 0.0, f.part(known, overlap, rest), None, 1)
+        wanted = None
         if ready > now:
             f.part0 = now
-            wanted = f.by(now, known, self._exits, self._traded)
-        got = f.part(known, overlap, wanted, shift)
+            wanted = f.by(now - shift, known, shift, self._exits, self._traded)
+        got = f.part(known, overlap, wanted)
         return ResolvedDecision(f.decision, f.outcome, self._reward(f), got)
 
     def _left(self, f: Followed) -> ResolvedDecision | None:
@@ -226,20 +242,15 @@ class Resolver:
             return 0.0
         return trade_reward(f.outcome, self._kind, f.view.context.atr_frac)
 
-    def _known(self, f: Followed, now: int, ended: bool) -> Known:
-        """Outcomes of a row in bars, with the real result of an executed action."""
+    def _known(self, f: Followed, row: int, ended: bool) -> Known:
+        """Outcomes of a row, in rows, with the real result of an executed action."""
         known = f.known
         if known is None:
-            row, shift = f.bar - self._shift, self._shift
-            through = now - self._shift
-            if not (self.live or ended):
-                through = self._signals.last_row
-            found = self._outcomes.known(f.view, row, through, ended)
-            end = np.where(found.end >= 0, found.end + shift, -1)
-            since = np.where(found.since < NEVER, found.since + shift, NEVER)
-            known = Known(found.reward, found.net_units, end, since)
+            through = row if self.live or ended else self._signals.last_row
+            known = self._outcomes.known(f.view, f.bar - self._shift, through, ended)
+            # Of bars that are all there the outcome is looked up once.
             f.known = None if self.live else known
-        return with_truth(f, known, min(f.part0, now), self._kind)
+        return with_truth(f, known, min(f.part0 - self._shift, row), self._kind)
 
     def state(self) -> dict[str, Any]:
         """What is followed, by decision id, and the candidates that may overlap with it."""
@@ -273,8 +284,9 @@ class Resolver:
         self._order, self._seen = int(state["order"]), int(state["seen"])
         self._shift = int(data.market.close_ns[row]) // self._interval_ns - row
         self._followed.clear()
+        self._alarms.clear()
         for s, symbol in enumerate(data.market.symbols):
-            self._holding[s].rows.clear()
+            self._holding[s].clear()
             for bar, side in state["held"].get(symbol, []):
                 self._begin(int(bar) - self._shift, s, int(side), row)
         for saved in state["followed"]:

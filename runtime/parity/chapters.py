@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from runtime.parity.tale import Tale
+from runtime.parity.tale import STEPS, Tale
 
 SINGLE = "value"
 
@@ -112,6 +112,10 @@ def _ledger(tale: Tale) -> list[Line]:
     )  # fmt: skip
 
 
+def _steps(tale: Tale) -> list[Line]:
+    return [Line((k,), s.time_ns, f"step {k + 1}", flat(s)) for k, s in enumerate(tale.steps)]
+
+
 def _final(tale: Tale) -> list[Line]:
     end_ns = tale.standings[-1].close_ns if tale.standings else 0
     values: dict[str, Any] = {"cash_units": tale.cash_units, "bars": tale.bars}
@@ -120,6 +124,7 @@ def _final(tale: Tale) -> list[Line]:
 
 
 CHAPTERS: dict[str, Callable[[Tale], list[Line]]] = {
+    STEPS: _steps,
     "decisions": _decisions,
     "skipped decisions": _skipped,
     "gate events": _gate,

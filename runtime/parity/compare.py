@@ -45,11 +45,14 @@ class Comparison:
 def compare(left: Tale, right: Tale) -> Comparison:
     """Hold two tales against each other; the first difference is the earliest in market time.
 
-    Learning is compared in its order, everything else without the order inside an instant.
+    Chapters that one of them cannot tell are left out. Learning is compared in its order,
+    everything else without the order inside an instant.
     """
     out = Comparison(left.face, right.face)
     found: list[tuple[int, int, Difference]] = []
     for rank, (chapter, lines_of) in enumerate(CHAPTERS.items()):
+        if chapter not in left.tells & right.tells:
+            continue
         mine, theirs = lines_of(left), lines_of(right)
         different = _differences(chapter, mine, theirs)
         out.lines[chapter] = max(len(mine), len(theirs))

@@ -14,7 +14,7 @@ from envs.core.view import DecisionView
 from envs.core.world import Resolved
 from envs.views import SizingView
 from runtime.parity.ground import Ground
-from runtime.parity.tale import Learned, Tale
+from runtime.parity.tale import BOOKS, STEPS, Learned, Step, Tale
 from runtime.parity.watched_env import WatchedEnv
 
 Progress = Callable[[int], None]
@@ -31,7 +31,7 @@ class EnvFace:
     """
 
     def __init__(self, ground: Ground, progress: Progress | None = None) -> None:
-        self.ground, self.tale, self._progress = ground, Tale("env"), progress
+        self.ground, self.tale, self._progress = ground, Tale("env", BOOKS | {STEPS}), progress
         self.actions: list[int] = []
         self._decided: dict[str, Decision] = {}
         self._bound = False
@@ -64,6 +64,12 @@ class EnvFace:
         ground, preset = self.ground, self.ground.bundle.table.preset
         decision = decide(view, ground.brain, ground.chain)
         self._note(view, decision)
+        self.tale.steps.append(
+            Step(
+                view.bar_close_ns, view.symbol, view.side, view.context.state,
+                self.base.world.account.equity_quote(),
+            )
+        )  # fmt: skip
         opens = decision.chosen is not None and decision.qty_steps > 0
         if not opens and decision.chosen is not None:
             self._skipped(decision, decision.reason or "SKIP")

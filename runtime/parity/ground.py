@@ -47,7 +47,7 @@ class ParityPlan:
     cache: Path | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Ground:
     """The parts of one face; the market stands at the close of ``first_row`` and is decided there.
 

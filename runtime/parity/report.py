@@ -10,8 +10,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from envs.core.settings import CoreSettings
+from envs.core.types import EntryStyle, IntrabarRule
 from runtime.parity.compare import Comparison, Difference
-from runtime.parity.tale import Tale
+from runtime.parity.ground import Field, ParityPlan
+from runtime.parity.tale import BOOKS, Tale
 
 _NS_PER_S = 1_000_000_000
 _MOST_FIELDS = 40
@@ -34,16 +37,50 @@ def shown(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
+def print_notes(console: Console, plan: ParityPlan, field: Field) -> None:
+    """What is compared, and which of its settings are known to differ by design."""
+    market = field.data.market
+    first, last = (instant(int(market.close_ns[r])) for r in (field.first_row, field.last_row))
+    console.print(
+        f"{', '.join(market.symbols)}: {field.bars:,} bars after {first}, to {last}; policy "
+        f"{plan.policy}, learning {'on' if plan.learn else 'off'}",
+        soft_wrap=True,
+    )  # fmt: skip
+    for note in by_design(plan.settings.core):
+        console.print(f"[yellow]differs by design: {note}[/yellow]", soft_wrap=True)
+
+
+def by_design(settings: CoreSettings) -> list[str]:
+    """Settings under which an environment does what no client of an exchange can do."""
+    entry, notes = settings.entry, []
+    if entry.style is EntryStyle.POST_ONLY:
+        notes.append(
+            "QT_ENTRY_STYLE=post_only: an entry that fills inside a piece of a bar's path is "
+            "protected at once in the environment, at the next vertex by a trader on an exchange; "
+            "a difference that begins with such an entry is this one"
+        )
+    if entry.intrabar is not IntrabarRule.PATH:
+        notes.append(
+            f"QT_INTRABAR_RULE={entry.intrabar.name.lower()}: the exchange walks bars by the path "
+            "rule only"
+        )
+    return notes
+
+
 def print_tales(console: Console, tales: Sequence[Tale]) -> None:
     """What every face did, side by side."""
     table = Table(title="Faces")
     table.add_column("")
     for tale in tales:
         table.add_column(tale.face, justify="right")
-    counts = [tale.counts() for tale in tales]
-    names = list(dict.fromkeys(name for count in counts for name in count))
+    books = [tale.counts() if tale.tells >= BOOKS else {"bars": tale.bars} for tale in tales]
+    names = list(dict.fromkeys(name for count in books for name in count))
     for name in names:
-        table.add_row(name, *(f"{count.get(name, 0):,}" for count in counts))
+        row = [
+            f"{count.get(name, 0):,}" if tale.tells >= BOOKS or name in count else ""
+            for tale, count in zip(tales, books, strict=True)
+        ]
+        table.add_row(name, *row)
     table.add_row("final cash (1e-8)", *(f"{tale.cash_units:,}" for tale in tales))
     table.add_row("seconds", *(f"{tale.seconds:.1f}" for tale in tales))
     console.print(table)
@@ -82,9 +119,12 @@ def print_difference(console: Console, found: Comparison, first: Difference) -> 
         console.print(f"... and {len(first.fields) - _MOST_FIELDS} more fields")
 
 
-def to_json(tales: Sequence[Tale], comparisons: Sequence[Comparison]) -> dict[str, Any]:
+def to_json(
+    tales: Sequence[Tale], comparisons: Sequence[Comparison], settings: CoreSettings
+) -> dict[str, Any]:
     """Everything printed, as JSON values."""
     return {
+        "by_design": by_design(settings),
         "equal": all(c.equal for c in comparisons),
         "faces": [
             {

@@ -11,6 +11,14 @@ from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, Skipped
 from runtime.kernel_ports import Record
 from runtime.trading import records
 
+STEPS = "steps of the environment"
+BOOKS = frozenset(
+    {
+        "decisions", "skipped decisions", "gate events", "ledger entries", "equity at closes",
+        "closed trades", "learning", "final state",
+    }
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -39,12 +47,25 @@ class Learned:
     resolved: ResolvedDecision
 
 
-@dataclass
+@dataclass(frozen=True)
+class Step:
+    """The account when an executable candidate is decided: equity and earnings in quote."""
+
+    time_ns: int
+    symbol: str
+    side: int
+    state: int
+    equity_quote: float
+
+
+@dataclass(repr=False)
 class Tale:
     """Everything that is compared, in the order in which it happened.
 
     Attributes:
-        face: env, sim, local.
+        face: env, compiled, sim, local.
+        tells: chapters of ``chapters.CHAPTERS`` this face can tell.
+        steps: the account at every step of an environment; kernels have no such steps.
         learned: units of learning, in the order in which they became due.
         ledger: every change of cash.
         cash_units: at the end.
@@ -55,9 +76,11 @@ class Tale:
     """
 
     face: str
+    tells: frozenset[str] = BOOKS
     decisions: list[Decision] = field(default_factory=list)
     trades: list[ClosedTrade] = field(default_factory=list)
     skipped: list[SkippedDecision] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     learned: list[Learned] = field(default_factory=list)
     standings: list[Standing] = field(default_factory=list)
     gate: list[GateEvent] = field(default_factory=list)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from envs.core.errors import FixInput, RefusedArtifact
 from envs.durable import writer_lock
+from runtime.port_errors import StoreUnavailable
 from runtime.store.database import Database
 from runtime.store.tables import about
 
@@ -73,9 +74,9 @@ class RunLock:
                 raise self._busy() from error
 
     def _take_again(self, connection: Any) -> None:
-        """Take the lock on a connection that replaces a lost one, or have it refused."""
+        """Take the lock on a connection that replaces a lost one, or let nothing be written."""
         if not _locked(connection):
-            raise self._busy_of(None)
+            raise StoreUnavailable(str(self._busy_of(None)))
 
     def _release(self) -> None:
         with contextlib.suppress(Exception):

@@ -42,7 +42,8 @@ class TradingOptions:
 class Context:
     """Shared by the parts of one kernel; ``now_ns`` is market time.
 
-    ``unsure`` names contracts without known state and why: no new risk there.
+    ``unsure`` names contracts without known state and why: no new risk there. ``wrong_mode`` says
+    how the account is set where it is not one-way and isolated: no new risk anywhere.
     """
 
     settings: CoreSettings
@@ -57,6 +58,7 @@ class Context:
     options: TradingOptions
     now_ns: int = 0
     unsure: dict[str, str] = field(default_factory=dict)
+    wrong_mode: str = ""
     observers: list[Observer] = field(default_factory=list)
     trades: list[ClosedTrade] = field(default_factory=list)
     dirty: bool = False

@@ -7,21 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from envs.artifact import code_version, file_digest
-from envs.core.trade import Decision
-from envs.core.view import DecisionView
 from runtime.bundle import Bundle
-from runtime.journal.codec import decode
-from runtime.journal.sql_journal import SqlJournal
 from runtime.kernel import Kernel
 from runtime.kernel_parts import KernelParts
 from runtime.kernel_ports import Signals
 from runtime.learning.checkpoints import Checkpoints
 from runtime.learning.learning import OnlineLearning
-from runtime.learning.recovery import recover
+from runtime.learning.recovery import decision_reader, recover
 from runtime.ports import Venue
 from runtime.store.stop_requests import StopRequests
 from runtime.subsystems.emergency_stop import EmergencyStop, auto_acknowledges
-from runtime.trading import records
 from runtime.trading.context import TradingOptions
 from runtime.wiring.keeping import Kept
 from runtime.wiring.minds import Minds, minds_of
@@ -89,20 +84,6 @@ def build_core(
         run=run_record(plan, bundle),
     )
     return Core(Kernel(parts), learning, stop, minds)
-
-
-def decision_reader(journal: SqlJournal) -> Callable[[str], tuple[DecisionView, Decision]]:
-    """Reads a journalled candidate by its id; KeyError where the journal holds none."""
-
-    def found(decision_id: str) -> tuple[DecisionView, Decision]:
-        entry = journal.record(records.DECISION, decision_id)
-        if entry is None:
-            raise KeyError(decision_id)
-        view: DecisionView = decode(DecisionView, entry.body["view"])
-        decision: Decision = decode(Decision, entry.body["decision"])
-        return view, decision
-
-    return found
 
 
 def run_record(plan: TradePlan, bundle: Bundle) -> dict[str, Any]:

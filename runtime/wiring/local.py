@@ -28,7 +28,7 @@ from runtime.wiring.stepped import SteppedDrive
 from runtime.wiring.trader import Trader
 
 _STREAM_S = 10.0
-_WIDE = BudgetLimits(weight_1m=10**7, orders_1m=10**7, orders_10s=10**7)
+WIDE = BudgetLimits(weight_1m=10**7, orders_1m=10**7, orders_10s=10**7)
 """Requests count wall time, an accelerated market does not: vendor limits would stop it."""
 _AS_SOLD = 60.0
 """Market seconds a second up to which the exchange keeps the limits of the real one."""
@@ -56,7 +56,7 @@ async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
         client = make_exchange("local", url=at.rest)
         clock = SystemClock()
         venue = LockstepVenue(
-            client, kept.store, symbols, clock=clock, budget=RateBudget(clock, _WIDE)
+            client, kept.store, symbols, clock=clock, budget=RateBudget(clock, WIDE)
         )
         stack.push_async_callback(venue.close)
         await venue.open()
@@ -96,14 +96,18 @@ async def exchange_for(
             "or --test-end, which the local exchange cannot cut: use --venue sim, or train without"
         )
     close_ns = signals.data.market.close_ns
-    as_sold = not plan.lockstep and float(plan.speed) <= _AS_SOLD
     arguments = child_arguments(
         kept.folder.path / CONFIG, kept.folder.exchange_journal, plan.speed,
         int(close_ns[signals.row]), int(close_ns[signals.last_row]),
-        "vendor" if as_sold else "none",
+        "vendor" if is_as_sold(plan) else "none",
     )  # fmt: skip
     async with exchange_child(arguments) as at:
         yield at
+
+
+def is_as_sold(plan: TradePlan) -> bool:
+    """Whether the exchange's limits of weight and orders are kept, as on the real one."""
+    return not plan.lockstep and float(plan.speed) <= _AS_SOLD
 
 
 async def stream_up(venue: LockstepVenue) -> None:

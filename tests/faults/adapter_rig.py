@@ -29,8 +29,8 @@ SYMBOL, OTHER = "BTCUSDT", "ETHUSDT"
 PRICE = 10_000
 """Ticks of .01; the market stands still at 100."""
 FAST = VenueSettings(
-    ask=AskPolicy(tries=3, floor_s=0.3, deadline_s=3.0, answer_s=5.0, first_wait_s=0.05,
-                  most_wait_s=0.2),
+    ask=AskPolicy(tries=3, floor_s=0.3, deadline_s=3.0, answer_s=5.0, search_s=3.0,
+                  first_wait_s=0.05, most_wait_s=0.2),
     stream=StreamSettings(put_s=60.0, silence_s=1.0, check_s=0.05, first_wait_s=0.05),
     told_s=0.4, reconcile_s=60.0, check_s=0.05,
 )  # fmt: skip

@@ -77,6 +77,19 @@ class ByState:
         return SizingChoice(index, no_propensities(context.mask.shape[0], index))
 
 
+@dataclass
+class Always:
+    """An agent that takes one action wherever it may."""
+
+    index: int
+    name: str = "always"
+    preset: Any = GRID
+
+    def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
+        index = self.index if context.mask[self.index] else 0
+        return SizingChoice(index, no_propensities(context.mask.shape[0], index))
+
+
 class GivenSignals:
     """Signals whose tape was drawn; rows are revealed one by one."""
 
@@ -155,7 +168,13 @@ class Kept:
 
 
 def kernel_of(
-    case: KernelCase, data: MarketSeries, parts: Any, *, journal: Any = None, store: Any = None
+    case: KernelCase,
+    data: MarketSeries,
+    parts: Any,
+    *,
+    journal: Any = None,
+    store: Any = None,
+    adopts: bool = False,
 ) -> Kernel:
     """A kernel over the given venue parts with the case's drawn agent and tape."""
     settings = _settings(case)
@@ -163,6 +182,8 @@ def kernel_of(
     row = data.market.row_at(parts.session.now_ns)
     signals = GivenSignals(data, case.tape, row)
     agent: Any = ByState(case.seed) if case.memoryless else Drawing(case.seed)
+    if case.action is not None:
+        agent = Always(case.action)
     stop = EmergencyStop(
         case.settings, case.settings.start_equity_quote, parts.session.now_ns, journal.add,
         auto_acknowledge=True,
@@ -181,6 +202,7 @@ def kernel_of(
             HookChain(),
             lambda: parts.session.now_ns,
             store=store,
+            adopts=adopts,
             options=TradingOptions(full=False),
         )  # fmt: skip
     )
@@ -188,9 +210,10 @@ def kernel_of(
 
 @dataclass(frozen=True)
 class KernelCase(Case):
-    """A case; ``memoryless`` agents choose by what they see alone."""
+    """A case; ``memoryless`` agents choose by what they see alone, an ``action`` always the same."""
 
     memoryless: bool = False
+    action: int | None = None
 
 
 def case_of(

@@ -1,4 +1,4 @@
-"""The simulated venue tells what the ccxt adapter tells: answers, events, fills, income, account."""
+"""The simulated venue tells what the ccxt adapter tells: answers, events, income, account."""
 
 from __future__ import annotations
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from envs.core.series import prepare
+from envs.core.series import MarketSeries, prepare
 from envs.core.settings import CoreSettings
 from runtime.adapters.ccxt_factory import make_exchange
 from runtime.adapters.ccxt_feed import CcxtFeed
@@ -42,14 +42,13 @@ HINTS = (WalletChanged, ModeChanged)
 
 @dataclass
 class Pair:
-    """The same exchange twice; ``simulated`` and ``wired`` hold venue, feed and stepper each."""
+    """The same exchange twice."""
 
     sim: SimVenue
     ccxt: LockstepVenue
     sim_stepper: SimStepper
     ccxt_stepper: LockstepStepper
     exchange: HostedExchange
-    told: dict[str, list[VenueEvent]] = field(default_factory=dict)
 
     async def step(self) -> Step:
         """Advance both; they must come to the same, events included."""
@@ -75,7 +74,10 @@ class Pair:
         """
         mine = [e for e in self.sim.take_events() if not isinstance(e, StreamChanged)]
         theirs = [e for e in self.ccxt.take_events() if not isinstance(e, StreamChanged)]
-        assert last_states(mine, without=HINTS) == last_states(theirs, without=HINTS), (mine, theirs)
+        assert last_states(mine, without=HINTS) == last_states(theirs, without=HINTS), (
+            mine,
+            theirs,
+        )
         for _ in range(400):
             theirs += self.ccxt.take_events()
             if len(last_states(theirs)) == len(last_states(mine)):
@@ -111,22 +113,27 @@ async def outcome_of(work: Any) -> Any:
         return f"{type(error).__name__}: {error}"
 
 
+def pair(
+    bars: dict[str, Sequence[Bar | None]], *, stamps: dict[int, float] | None = None,
+    mark: dict[int, Bar] | None = None, start_quote: float = 10_000.0,
+) -> AbstractAsyncContextManager[Pair]:  # fmt: skip
+    """Two exchanges at the close of the third bar; nothing slips."""
+    data = prepare(data_of(bars, stamps=stamps, mark=mark), CALM)
+    return pair_on(data, CALM, 2, start_quote)
+
+
 @asynccontextmanager
-async def pair(
-    bars: dict[str, Sequence[Bar | None]], *, core: CoreSettings = CALM,
-    stamps: dict[int, float] | None = None, mark: dict[int, Bar] | None = None,
-    start_quote: float = 10_000.0, first_row: int = 2, last_row: int | None = None,
-) -> AsyncIterator[Pair]:  # fmt: skip
-    """Two exchanges at the close of ``first_row``."""
-    data = prepare(data_of(bars, stamps=stamps, mark=mark), core)
+async def pair_on(
+    data: MarketSeries, core: CoreSettings, first_row: int, start_quote: float | None = None
+) -> AsyncIterator[Pair]:
+    """Two exchanges on prepared columns."""
     settings = ExchangeSettings(
-        symbols=tuple(sorted(bars)), speed="lockstep", port=0, core=core, limits="none",
-        start_quote=start_quote,
+        symbols=data.market.symbols, speed="lockstep", port=0, core=core, limits="none",
+        start_quote=core.start_equity_quote if start_quote is None else start_quote,
     )  # fmt: skip
 
     def session() -> ExchangeSession:
-        market = ExchangeMarket(data, first_row, last_row=last_row)
-        return ExchangeSession(settings, market, SystemClock(), None)
+        return ExchangeSession(settings, ExchangeMarket(data, first_row), SystemClock(), None)
 
     alone, hosted = session(), session()
     names = settings.symbols

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from envs.core.errors import DamagedArtifact, FixInput, RefusedArtifact
 from runtime.journal.bodies import decision_of, resolved_of
@@ -33,7 +33,7 @@ from tests.unit.runtime.journal.scenes import (
 
 
 def sql(database: Database, statement: str) -> Any:
-    return database.run_now(lambda db: db.execute(text(statement)))
+    return database.run_now(lambda db: db.exec_driver_sql(statement))
 
 
 def test_what_was_committed_is_read_back_in_order(database_url: str) -> None:
@@ -171,8 +171,6 @@ def test_two_writers_do_not_mix(database_url: str) -> None:
 
 
 def test_commits_that_overlap_keep_their_order(database_url: str) -> None:
-    import asyncio
-
     async def work(journal: SqlJournal, database: Database) -> None:
         async def one(n: int) -> None:
             journal.add(Record("a", n, str(n)))

@@ -1,0 +1,101 @@
+"""Entries are sent once, and a doubt about one stops the contract, not the account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.port_errors import StoreUnavailable, VenueRefused
+from runtime.port_values import Answer, NewOrder, Outcome
+from tests.unit.runtime.trading.desk import Rig, bars_of, run
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "reason"),
+    [(Outcome.REJECTED, -2019, "REJECTED -2019"), (Outcome.ABSENT, 0, "ABSENT")],
+)
+def test_a_definite_no_is_a_skip_with_its_reason(outcome: Outcome, code: int, reason: str) -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000))
+
+        async def no(real: Any, ask: NewOrder) -> Answer[Any]:
+            return Answer(outcome, ask.client_id, code=code)
+
+        rig.venue.spoil["place"] = no
+        await rig.start()
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == [reason]
+        assert not rig.account.pending and not rig.kernel.context.books.tickets
+        assert not rig.kernel.context.unsure
+
+    run(work())
+
+
+def test_an_unknown_outcome_blocks_the_contract_until_the_venue_says() -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000, 10_000), candidates=(0, 1))
+
+        async def lost(real: Any, ask: NewOrder) -> Answer[Any]:
+            await real(ask)
+            return Answer(Outcome.UNKNOWN, ask.client_id, text="no answer")
+
+        async def silent(real: Any, name: str) -> Answer[Any]:
+            return Answer(Outcome.UNKNOWN, name)
+
+        rig.venue.spoil.update(place=lost, resolve=silent)
+        await rig.start()
+        assert rig.ticket.entry_doubt and "BTCUSDT" in rig.kernel.context.unsure
+        rig.venue.spoil.clear()
+        await rig.vertex()
+        # It had been sent: its fill is ours, counted once, and protected.
+        assert rig.account.positions[0].book.qty == 10_000
+        assert rig.ticket.stop is not None
+        placed = [args for name, args in rig.venue.calls if name == "place"]
+        assert len(placed) == 1
+
+    run(work())
+
+
+def test_an_entry_without_leverage_is_not_sent() -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000))
+
+        async def refused(real: Any, symbol: str, leverage: int) -> None:
+            raise VenueRefused("not allowed")
+
+        rig.venue.spoil["set_leverage"] = refused
+        await rig.start()
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["LEVERAGE_NOT_SET"]
+        assert not [name for name, _ in rig.venue.calls if name == "place"]
+
+    run(work())
+
+
+def test_nothing_is_sent_that_could_not_be_journalled() -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000))
+
+        async def full(state: Any = None) -> None:
+            if any(r.kind == "decision" for r in rig.journal.records):
+                raise StoreUnavailable("the disk is full: make room")
+
+        rig.journal.commit = full  # type: ignore[method-assign]
+        with pytest.raises(StoreUnavailable):
+            await rig.start()
+        assert not [name for name, _ in rig.venue.calls if name == "place"]
+        assert not rig.account.pending and not rig.kernel.context.books.tickets
+
+    run(work())
+
+
+def test_the_same_entry_is_never_sent_twice_over_a_restart() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+        sent = rig.ticket.entry_id
+        await rig.again()
+        assert rig.ticket.entry_id == sent
+        assert not [name for name, _ in rig.venue.calls if name == "place"]
+        await rig.vertex()
+        assert rig.account.positions[0].book.qty == 10_000
+
+    run(work())

@@ -1,0 +1,145 @@
+"""A position is protected from its fill on, whatever the venue answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from envs.core.types import ExitReason
+from runtime.exchange.errors import WOULD_TRIGGER
+from runtime.port_values import Advice, Answer, NewTrigger, Outcome, Purpose, Replaced
+from tests.unit.runtime.trading.desk import PRICE, Rig, bars_of, run, spoil_once
+
+
+def refusal(ask: NewTrigger, code: int = -1001, advice: Advice = Advice.NONE) -> Answer[Any]:
+    return Answer(Outcome.REJECTED, ask.client_id, code=code, text="no", advice=advice)
+
+
+def stops_of(rig: Rig) -> list[int]:
+    """Triggers of the stops that rest at the exchange."""
+    algos = rig.session.state.open_algos("BTCUSDT")
+    return [a.trigger_ticks for a in algos if a.type.value == "STOP_MARKET"]
+
+
+def test_stop_partial_and_target_rest_from_the_fill_on() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+        await rig.vertex()
+        assert stops_of(rig) == [PRICE - 150]
+        ticket = rig.ticket
+        assert ticket.partial is not None and ticket.target is not None
+        assert ticket.partial.level == PRICE + 300 and ticket.partial.qty == 5_000
+        assert ticket.target.level == PRICE + 375 and ticket.target.qty == 5_000
+        names = [name for name, _ in rig.venue.calls if name == "place_trigger"]
+        first = next(args[0] for name, args in rig.venue.calls if name == "place_trigger")
+        assert first.purpose is Purpose.STOP and len(names) == 3
+
+    run(work())
+
+
+def test_a_stop_refused_once_is_placed_a_little_further_away() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+        rig.venue.spoil["place_trigger"] = spoil_once(refusal)
+        await rig.vertex()
+        assert stops_of(rig) == [PRICE - 150 - 5]
+        assert rig.ticket.stop is not None and rig.ticket.bare_ns == 0
+        # The next look finds that the guard wants another level, and moves it there.
+        await rig.vertex()
+        assert stops_of(rig) == [PRICE - 150]
+
+    run(work())
+
+
+def test_a_stop_refused_twice_closes_the_position_and_raises_the_emergency_stop() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+
+        async def never(real: Any, ask: NewTrigger) -> Answer[Any]:
+            return refusal(ask)
+
+        rig.venue.spoil["place_trigger"] = never
+        await rig.vertex()
+        assert not rig.session.state.holdings
+        assert rig.kernel.trades[-1].reason is ExitReason.EMERGENCY
+        assert any("no stop could be placed" in r.body["text"] for r in rig.records("alarm"))
+
+    run(work())
+
+
+def test_a_stop_the_price_has_passed_already_is_an_exit_for_its_own_reason() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+
+        async def passed(real: Any, ask: NewTrigger) -> Answer[Any]:
+            return refusal(ask, WOULD_TRIGGER, Advice.EXIT_NOW)
+
+        rig.venue.spoil["place_trigger"] = passed
+        await rig.vertex()
+        assert rig.kernel.trades[-1].reason is ExitReason.STOP
+        assert not rig.session.state.holdings
+
+    run(work())
+
+
+def test_the_next_stop_rests_before_the_last_one_goes() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_250, 10_260, reach=0)).start()
+        seen: list[int] = []
+
+        async def counted(real: Any, old: str, new: NewTrigger) -> Replaced:
+            placed = await rig.venue.real.place_trigger(new)
+            seen.append(len(stops_of(rig)))
+            gone = await rig.venue.real.cancel_trigger(new.symbol, old)
+            return Replaced(placed, gone)
+
+        rig.venue.spoil["replace_trigger"] = counted
+        await rig.bar()
+        # One R was reached at the close: the stop stands at break-even now.
+        assert seen == [2]
+        assert len(stops_of(rig)) == 1 and stops_of(rig)[0] > PRICE
+        assert [level for _, level in rig.ticket.stops][0] == PRICE - 150
+
+    run(work())
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.ABSENT])
+def test_a_replacement_without_an_answer_leaves_the_old_stop_alone(outcome: Outcome) -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_250, 10_260, reach=0)).start()
+
+        async def lost(real: Any, old: str, new: NewTrigger) -> Replaced:
+            return Replaced(Answer(outcome, new.client_id), None)
+
+        rig.venue.spoil["replace_trigger"] = lost
+        await rig.bar()
+        assert stops_of(rig) == [PRICE - 150]
+        del rig.venue.spoil["replace_trigger"]
+        await rig.vertex()
+        assert len(stops_of(rig)) == 1 and stops_of(rig)[0] > PRICE
+
+    run(work())
+
+
+def test_after_a_partial_exit_the_stop_covers_the_rest_alone() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_310, 10_320, reach=0)).start()
+        await rig.bar()
+        algos = [a for a in rig.session.state.open_algos("BTCUSDT") if "STOP" in a.type.value]
+        assert rig.account.positions[0].book.qty == 5_000
+        assert [a.qty_steps for a in algos] == [5_000]
+        assert rig.account.positions[0].legs[0].reason is ExitReason.PARTIAL
+
+    run(work())
+
+
+def test_nothing_rests_for_a_position_that_is_gone() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(9_800, 9_800)).start()
+        await rig.bar()
+        assert rig.kernel.trades[-1].reason is ExitReason.STOP
+        assert not rig.session.state.open_algos("BTCUSDT")
+        assert not rig.kernel.context.books.tickets
+
+    run(work())
