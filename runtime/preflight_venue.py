@@ -17,7 +17,7 @@ REFUSE_SKEW_MS = 30_000
 
 
 def check_clock(venue: Venue) -> Check:
-    """This machine's clock against the venue's."""
+    """The clock of this machine against the venue's."""
     skew = venue.health().clock_offset_ms
     said = f"this clock and the venue's differ by {skew} ms"
     if abs(skew) > REFUSE_SKEW_MS:
@@ -186,8 +186,9 @@ def _leverage(
         if s in modes.symbols and modes.symbols[s].leverage > max_leverage and _is_flat(view, s)
     ]
     if changed:
-        return warn("leverage", f"changed outside under open positions: {', '.join(changed)}: their "
-                    "margin and liquidation price are others now; look at them")  # fmt: skip
+        said = f"changed outside under open positions: {', '.join(changed)}"
+        text = f"{said}: their margin and liquidation price are others now; look at them"
+        return warn("leverage", text)
     if high:
         return ok("leverage", f"above {max_leverage} on {', '.join(high)}: set anew before entries")
     return ok("leverage", f"at most {max_leverage}, or set anew before entries")

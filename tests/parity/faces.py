@@ -204,13 +204,13 @@ def kernel_of(
             store=store,
             adopts=adopts,
             options=TradingOptions(full=False),
-        )  # fmt: skip
+        )
     )
 
 
 @dataclass(frozen=True)
 class KernelCase(Case):
-    """A case; ``memoryless`` agents choose by what they see alone, an ``action`` always the same."""
+    """A case; ``memoryless`` agents choose by what they see alone, an ``action`` is fixed."""
 
     memoryless: bool = False
     action: int | None = None

@@ -14,7 +14,7 @@ from envs.core.series import prepare
 from runtime.driving.sim import SimParts, SimStepper, sim_parts
 from runtime.kernel import Kernel
 from runtime.store.memory_store import MemoryStore
-from tests.parity.faces import Kept, case_of, kernel_of
+from tests.parity.faces import Kept, KernelCase, case_of, kernel_of
 from tests.property.strategies import FIRST_ROW, Case
 
 _MUTATING = {

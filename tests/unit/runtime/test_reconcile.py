@@ -1,4 +1,4 @@
-"""The venue's word against the books: nothing is concluded from silence, nothing foreign touched."""
+"""The venue against the books: silence proves nothing, nothing foreign is touched."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def test_a_foreign_position_is_reported_once_left_alone_and_blocks_its_contract(
         assert len(told) == 1
         await rig.bar()
         decision = rig.records("decision")[-1].body["decision"]
-        assert decision.chosen is None and decision.reason == "STATE_UNKNOWN"
+        assert decision.chosen is None
+        assert decision.reason == "STATE_UNKNOWN"
         assert rig.session.state.holdings[SYMBOL].book.qty == 700
         assert not rig.session.state.open_algos(SYMBOL)
 
@@ -121,7 +122,8 @@ def test_a_stop_that_somebody_cancelled_is_placed_again() -> None:
         await rig.session.submit(CancelAlgo(client_id=gone.client_id))
         await rig.vertex()
         now = rig.ticket.stop
-        assert now is not None and now.client_id != gone.client_id
+        assert now is not None
+        assert now.client_id != gone.client_id
         stops = [a for a in rig.session.state.open_algos(SYMBOL) if a.type.value == "STOP_MARKET"]
         assert [a.client_id for a in stops] == [now.client_id]
 

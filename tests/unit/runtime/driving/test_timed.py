@@ -296,8 +296,15 @@ def test_the_kernel_rides_by_the_clock_and_its_books_are_the_venues(tmp_path: Pa
             await venue.open()
             await eventually(lambda: venue.health().stream_up)
             await feed.open(NAMES, "1h")
-            # As many bars are skipped as closed while it was opened.
             kernel = kernel_of(case, data, SimpleNamespace(session=session, venue=venue))
+            signals: Any = kernel.parts.signals
+
+            def receive(close_ns: int, bars: Sequence[Bar]) -> tuple[Any, ...]:
+                # The market went on while everything was opened: rows are found by time.
+                signals.row = data.market.row_at(close_ns)
+                return ()
+
+            signals.receive = receive
             await kernel.start()
             stop = asyncio.Event()
             clock = MarketClock(venue.link, feed, wall=False, start_ns=session.now_ns)
@@ -307,6 +314,7 @@ def test_the_kernel_rides_by_the_clock_and_its_books_are_the_venues(tmp_path: Pa
                 max_bars=40,
             )  # fmt: skip
             await driver.run()
+            await driver.kernel.reconcile()
             assert await kernel.stop(flatten=True) == ()
             assert driver.errors == 0
             assert len(kernel.trades) > 2

@@ -45,7 +45,9 @@ def test_killed_writers_leave_whole_commits(database_url: str, root: Path) -> No
         told = killed_after(database_url, root, moments.uniform(0.0, 0.15))
         assert told > before
 
-        async def look(journal: SqlJournal, database: Database) -> int:
+        async def look(
+            journal: SqlJournal, database: Database, told: int = told, kills: int = kills
+        ) -> int:
             assert journal.verify() is None
             state = await journal.last_state()
             assert state is not None

@@ -40,9 +40,11 @@ def test_fills_of_one_entry_make_one_position_at_their_average() -> None:
         books, data = rig.kernel.context.books, rig.data
         books.open(0, fill_of(11, 4_000, PRICE), data, 0.0)
         held = books.open(0, fill_of(12, 6_000, PRICE + 10), data, 0.0)
-        assert held.levels.entry == PRICE + 6 and held.book.qty == 10_000
+        assert held.levels.entry == PRICE + 6
+        assert held.book.qty == 10_000
         assert held.book.cost == (4_000 * PRICE + 6_000 * (PRICE + 10)) * 1_000
-        assert held.book.fees == 2 * FEE and held.order.qty == 10_000
+        assert held.book.fees == 2 * FEE
+        assert held.order.qty == 10_000
         assert held.levels.stop0 == PRICE + 6 - 150
         assert rig.account.cash_units == rig.account.start_units - 2 * FEE
 
@@ -56,7 +58,8 @@ def test_a_fill_told_twice_is_booked_once() -> None:
         cash, books = rig.account.cash_units, rig.kernel.context.books
         trades = rig.session.state.ledger.trades
         again = (await rig.venue.fills_since("BTCUSDT", 0))[0]
-        assert not books.is_new(again) and len(trades) == 1
+        assert not books.is_new(again)
+        assert len(trades) == 1
         await rig.kernel.taking.fill(again, rig.ticket.entry_id)
         assert rig.account.cash_units == cash
 
@@ -72,7 +75,8 @@ def test_cash_is_the_venues_wallet_to_the_last_unit() -> None:
             await rig.vertex()
             assert rig.account.cash_units == rig.session.state.ledger.wallet_units
         trade = rig.kernel.trades[-1]
-        assert trade.reason is ExitReason.STOP and trade.funding_units != 0
+        assert trade.reason is ExitReason.STOP
+        assert trade.funding_units != 0
         assert trade.net_units == rig.account.cash_units - rig.account.start_units
 
     run(work())

@@ -25,7 +25,8 @@ def test_a_definite_no_is_a_skip_with_its_reason(outcome: Outcome, code: int, re
         rig.venue.spoil["place"] = no
         await rig.start()
         assert [r.body["skipped"].reason for r in rig.records("skip")] == [reason]
-        assert not rig.account.pending and not rig.kernel.context.books.tickets
+        assert not rig.account.pending
+        assert not rig.kernel.context.books.tickets
         assert not rig.kernel.context.unsure
 
     run(work())
@@ -44,7 +45,8 @@ def test_an_unknown_outcome_blocks_the_contract_until_the_venue_says() -> None:
 
         rig.venue.spoil.update(place=lost, resolve=silent)
         await rig.start()
-        assert rig.ticket.entry_doubt and "BTCUSDT" in rig.kernel.context.unsure
+        assert rig.ticket.entry_doubt
+        assert "BTCUSDT" in rig.kernel.context.unsure
         rig.venue.spoil.clear()
         await rig.vertex()
         # It had been sent: its fill is ours, counted once, and protected.
@@ -83,7 +85,8 @@ def test_nothing_is_sent_that_could_not_be_journalled() -> None:
         with pytest.raises(StoreUnavailable):
             await rig.start()
         assert not [name for name, _ in rig.venue.calls if name == "place"]
-        assert not rig.account.pending and not rig.kernel.context.books.tickets
+        assert not rig.account.pending
+        assert not rig.kernel.context.books.tickets
 
     run(work())
 

@@ -28,12 +28,16 @@ def test_stop_partial_and_target_rest_from_the_fill_on() -> None:
         await rig.vertex()
         assert stops_of(rig) == [PRICE - 150]
         ticket = rig.ticket
-        assert ticket.partial is not None and ticket.target is not None
-        assert ticket.partial.level == PRICE + 300 and ticket.partial.qty == 5_000
-        assert ticket.target.level == PRICE + 375 and ticket.target.qty == 5_000
+        assert ticket.partial is not None
+        assert ticket.target is not None
+        assert ticket.partial.level == PRICE + 300
+        assert ticket.partial.qty == 5_000
+        assert ticket.target.level == PRICE + 375
+        assert ticket.target.qty == 5_000
         names = [name for name, _ in rig.venue.calls if name == "place_trigger"]
         first = next(args[0] for name, args in rig.venue.calls if name == "place_trigger")
-        assert first.purpose is Purpose.STOP and len(names) == 3
+        assert first.purpose is Purpose.STOP
+        assert len(names) == 3
 
     run(work())
 
@@ -44,7 +48,8 @@ def test_a_stop_refused_once_is_placed_a_little_further_away() -> None:
         rig.venue.spoil["place_trigger"] = spoil_once(refusal)
         await rig.vertex()
         assert stops_of(rig) == [PRICE - 150 - 5]
-        assert rig.ticket.stop is not None and rig.ticket.bare_ns == 0
+        assert rig.ticket.stop is not None
+        assert rig.ticket.bare_ns == 0
         # The next look finds that the guard wants another level, and moves it there.
         await rig.vertex()
         assert stops_of(rig) == [PRICE - 150]
@@ -98,8 +103,9 @@ def test_the_next_stop_rests_before_the_last_one_goes() -> None:
         await rig.bar()
         # One R was reached at the close: the stop stands at break-even now.
         assert seen == [2]
-        assert len(stops_of(rig)) == 1 and stops_of(rig)[0] > PRICE
-        assert [level for _, level in rig.ticket.stops][0] == PRICE - 150
+        assert len(stops_of(rig)) == 1
+        assert stops_of(rig)[0] > PRICE
+        assert next(level for _, level in rig.ticket.stops) == PRICE - 150
 
     run(work())
 
@@ -117,7 +123,8 @@ def test_a_replacement_without_an_answer_leaves_the_old_stop_alone(outcome: Outc
         assert stops_of(rig) == [PRICE - 150]
         del rig.venue.spoil["replace_trigger"]
         await rig.vertex()
-        assert len(stops_of(rig)) == 1 and stops_of(rig)[0] > PRICE
+        assert len(stops_of(rig)) == 1
+        assert stops_of(rig)[0] > PRICE
 
     run(work())
 
