@@ -39,4 +39,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=300s --retries=3 \
     CMD ["python", "-m", "runtime", "health", "--state", "/var/lib/quant-trader"]
 ENTRYPOINT ["python", "-m", "runtime"]
-CMD ["trade", "--venue", "demo", "--bundle", "/bundle", "--state", "/var/lib/quant-trader", "--view", "lines"]
+CMD ["trade", "--venue", "demo", "--bundle", "/bundle", "--state", "/var/lib/quant-trader", "--view", "plain"]

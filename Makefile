@@ -9,7 +9,7 @@ CODE := envs agents ensemble runtime training tests benchmarks
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train certify test test-long lint format bench bench-compare docs clean
+.PHONY: help setup train demo certify test test-long lint format bench bench-compare docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 15
@@ -28,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 train: $(STAMP)  ## train and evaluate a sizing agent on the built-in market
 	$(BIN)/python training/train_sizing.py $(ARGS)
+
+demo: $(STAMP)  ## train a small policy and watch it trade on the built-in exchange
+	OMP_NUM_THREADS=1 $(BIN)/python -m runtime demo $(ARGS)
 
 certify: $(STAMP)  ## play the games with known answers, docs/certificate.md shows them
 	OMP_NUM_THREADS=1 $(BIN)/python training/certify.py $(ARGS)

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "journal": "runtime.journal_cli",
     "ess": "runtime.ess_cli",
     "health": "runtime.health_cli",
+    "demo": "runtime.demo_cli",
     "first-contact": "runtime.first_contact",
 }
 """Command and its module, which has HELP, ``add_arguments(parser)`` and ``main(args) -> int``."""

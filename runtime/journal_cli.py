@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="state folder of the trader, or the URL of its journal (for a folder, "
             "QT_DATABASE_URL counts as for the trader)",
         )  # fmt: skip
+        if word == "verify":
+            sub.add_argument(
+                "--against", metavar="FILE",
+                help="an earlier export: its last line must still be in the journal, unchanged; "
+                "only this finds a chain that was wholly computed anew",
+            )  # fmt: skip
         if word == "export":
             sub.add_argument("--to", metavar="FILE", required=True, help="file to be written")
         if word == "show":
@@ -61,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
         url = database_url(args.state, secret_of("QT_DATABASE_URL", os.environ))
         with _opened(url) as database:
             if args.action == "verify":
-                return _verify(database)
+                return _verify(database, args.against)
             if args.action == "export":
                 return _export(database, Path(args.to))
             return _show(database, args)
@@ -84,10 +90,14 @@ def _opened(url: str) -> Iterator[Database]:
         database.close()
 
 
-def _verify(database: Database) -> int:
+def _verify(database: Database, against: str | None) -> int:
     from runtime.journal import rows
+    from runtime.journal.entries import last_exported
 
+    exported = None if against is None else last_exported(Path(against))
     fault = rows.verify(database)
+    if fault is None and exported is not None:
+        fault = database.run_now(lambda db: rows.against(db, exported))
     if fault is not None:
         sys.stdout.write(f"journal {database.name}: line {fault.seq}: {fault.problem}\n")
         return EXIT_BROKEN

@@ -139,6 +139,15 @@ class Kernel:
         self._tell_gate()
         await self._commit()
 
+    async def watch(self) -> None:
+        """By the clock: see that stops still rest, and protect at once what lost its own."""
+        self.context.now_ns = max(self.context.now_ns, self.parts.clock_ns())
+        await self.reconciler.watch()
+        books = self.context.books
+        if any(t.stop is None for s, t in books.tickets.items() if s in books.account.positions):
+            await self.watcher.look(SECOND, {}, stepped=False)
+        await self._commit()
+
     async def reconcile(self) -> None:
         """Compare with the venue."""
         self.context.now_ns = self.parts.clock_ns()
@@ -284,11 +293,14 @@ class Kernel:
                 self.entering.drop(ticket, "NOT_JOURNALLED")
             raise
         if tickets:
-            await self.entering.send(tickets)
+            await self.entering.send(tickets, self._protect)
             for ticket in tickets:
-                if ticket.filled and ticket.s in self.context.books.account.positions:
-                    await self.protecting.ensure(ticket.s)
+                await self._protect(ticket.s)
             await self._commit()
+
+    async def _protect(self, s: int) -> None:
+        if s in self.context.books.account.positions and s in self.context.books.tickets:
+            await self.protecting.ensure(s)
 
     def _decide(self) -> list[Ticket]:
         """Decide the candidates of the row; returns what is to be sent."""

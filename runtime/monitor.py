@@ -14,6 +14,7 @@ from envs.core.rules.rounding import from_units
 from envs.core.rules.walk import TIME
 from envs.core.types import ExitReason
 from runtime.kernel_ports import Quote
+from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
 from runtime.trading.entering import Entering
 from runtime.trading.exits import Exits
@@ -45,8 +46,11 @@ class Monitor:
         books.set_quotes(quotes, context.data)
         await self._taking.take()
         waits = stepped and index == CLOSE
-        for s in sorted(books.tickets):
-            await self._manage(s, waits)
+        if stepped:
+            for s in sorted(books.tickets):
+                await self._manage(s, waits)
+        else:
+            await all_of(self._manage(s, waits) for s in sorted(books.tickets))
         if index == CLOSE:
             await self._judge_close(stepped)
         moves_on = not stepped and context.stop.ess.state != 0
@@ -57,6 +61,9 @@ class Monitor:
         """One ticket: what moves its stop, closes it, protects it, or ends it."""
         context, books = self._c, self._c.books
         ticket, p = books.tickets[s], books.account.positions.get(s)
+        if ticket.awaits_fills and not context.options.in_turn:
+            await self._entering.fetch(ticket)
+            p = books.account.positions.get(s)
         if p is None:
             await self._without_position(ticket)
             return

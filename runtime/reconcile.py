@@ -30,13 +30,18 @@ from runtime.port_values import (
 from runtime.ports import Store
 from runtime.trading import records
 from runtime.trading.adopting import adopt
+from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
 from runtime.trading.entering import Entering
 from runtime.trading.protecting import Protecting
-from runtime.trading.taking import FUNDING, Taking, forget
+from runtime.trading.taking import Taking, forget
 from runtime.trading.tickets import Resting, Ticket, exit_attempt
 
 _LOG = logging.getLogger(__name__)
+_WATCHED = 12
+"""Stops asked for at once: eight requests a second at most, with 1.5 s between two times."""
+_UNDER_WAY_S = 0.2
+"""How long the fills of an order that a trigger sent may be under way."""
 _CONFIRM = 2
 """Comparisons in a row that must differ before a difference counts: events may be under way."""
 _MODES_EVERY = 10
@@ -61,6 +66,7 @@ class Reconciler:
         self._store, self._adopts = store, adopts
         self._differs: dict[str, int] = {}
         self._missing: dict[str, int] = {}
+        self._watched = 0
         self._wallet_differs = 0
         self._reported: set[str] = set()
         self._compared = 0
@@ -86,6 +92,7 @@ class Reconciler:
         for ticket in list(self._c.books.tickets.values()):
             await self._entry(ticket)
         self._triggers(view.triggers)
+        await self._orphans(view.triggers)
         for symbol in self._c.symbols:
             self._differs[symbol] = _CONFIRM
         await self._stands(view)
@@ -101,6 +108,7 @@ class Reconciler:
         await self._modes()
         if view.triggers is not None:
             await self._stops(view.triggers)
+            await self._orphans(view.triggers)
         self._foreign(view)
         await self._stands(view)
         await self._wallet(view, at_start=False)
@@ -165,13 +173,14 @@ class Reconciler:
             fills += await self._c.venue.fills_since(symbol, self._c.books.floor[symbol])
             if self._store is not None:
                 names.update(await self._store.order_ids(symbol))
-        rows = [r for r in await self._taking.funding_due() if r.kind == FUNDING]
-        for fill in sorted(fills, key=lambda f: (f.time_ms, f.trade_id)):
-            while rows and rows[0].time_ms <= fill.time_ms:
-                self._taking.fund(rows.pop(0))
-            await self._taking.fill(fill, names.get(fill.order_id, ""))
-        for row in rows:
-            self._taking.fund(row)
+        async with self._taking.lock:
+            rows = await self._taking.funding_due()
+            for fill in sorted(fills, key=lambda f: (f.time_ms, f.trade_id)):
+                while rows and rows[0].time_ms <= fill.time_ms:
+                    self._taking.fund(rows.pop(0))
+                await self._taking.fill(fill, names.get(fill.order_id, ""))
+            for row in rows:
+                self._taking.fund(row)
 
     async def _entry(self, ticket: Ticket) -> None:
         """An entry whose end the journal does not know: sent or not, filled or not."""
@@ -218,16 +227,31 @@ class Reconciler:
                     continue
                 await self._look_for(ticket, x)
 
+    async def watch(self) -> None:
+        """Ask for stops by name, a few at a time and in turn.
+
+        A stop may fire and come to nothing while the stream is deaf: nobody tells of it then, and
+        the position has none.
+        """
+        books = self._c.books
+        held = [t for s, t in sorted(books.tickets.items()) if s in books.account.positions]
+        if not held:
+            return
+        first = self._watched % len(held)
+        self._watched += _WATCHED
+        some = (held[first:] + held[:first])[:_WATCHED]
+        await all_of(self._look_for(t, t.stop) for t in some if t.stop is not None)
+
     async def _look_for(self, ticket: Ticket, x: Resting) -> None:
         answer = await self._c.venue.resolve(x.client_id)
         view = answer.view if isinstance(answer.view, TriggerView) else None
         if view is not None and view.is_open:
+            self._missing.pop(x.client_id, None)
             return
         count = self._missing[x.client_id] = self._missing.get(x.client_id, 0) + 1
         if view is not None and view.child_id:
             ticket.note_child(x.client_id, view.child_id)
-            await self._missed()
-            if count < _CONFIRM:
+            if not await self._came_to_nothing(ticket, x):
                 return
         elif view is None and answer.outcome is not Outcome.ABSENT and count < _CONFIRM:
             return
@@ -236,6 +260,18 @@ class Reconciler:
             forget(ticket, x.client_id)
             if x.client_id not in ticket.stale and view is None:
                 ticket.stale.append(x.client_id)
+
+    async def _came_to_nothing(self, ticket: Ticket, x: Resting) -> bool:
+        """Whether a trigger fired and its order filled nothing: a fired stop protects no more."""
+        held = self._c.books.account.positions
+        before = held[ticket.s].book.qty if ticket.s in held else 0
+        for _ in range(_CONFIRM):
+            told = await self._entering.fetch(ticket)
+            if ticket.s not in held or held[ticket.s].book.qty != before:
+                return False
+            await self._c.venue.wait(_UNDER_WAY_S)
+            await self._taking.take()
+        return told and before > 0 and x in ticket.resting()
 
     async def _stands(self, view: AccountView) -> None:
         """Positions there against positions here."""
@@ -280,6 +316,14 @@ class Reconciler:
             self._c.tell(records.foreign_record(self._c.now_ns, symbol, text))
             _LOG.warning("%s: %s", symbol, text)
 
+    async def _orphans(self, triggers: Sequence[TriggerView]) -> None:
+        """Cancel conditional orders of ours that no ticket knows: they would meet a later trade."""
+        known = {name for t in self._c.books.tickets.values() for name in t.roles}
+        for t in triggers:
+            if t.is_open and is_ours(t.client_id) and t.client_id not in known:
+                self._c.alarm(t.symbol, f"{t.client_id} rests for no position: cancelled")
+                await self._c.venue.cancel_trigger(t.symbol, t.client_id)
+
     def _foreign(self, view: AccountView) -> None:
         """Report orders that are not ours, once each; they are never touched."""
         told: list[OrderView | TriggerView] = [*(view.orders or ()), *(view.triggers or ())]
@@ -309,6 +353,7 @@ class Reconciler:
             return
         for row in rows:
             self._transfer(row)
+        await self._taking.catch_up()
         difference = view.balance.wallet_units - account.cash_units
         if difference and self._wallet_differs == _CONFIRM:
             self._c.alarm("wallet", f"the venue's wallet differs by {from_units(difference)} quote")

@@ -165,8 +165,8 @@ def _places(group: argparse._ArgumentGroup) -> None:
         "resting at the venue [default leave; variable QT_ON_EXIT]",
     )  # fmt: skip
     group.add_argument(
-        "--view", choices=("auto", "live", "lines", "none"), default="auto",
-        help="live: a screen that is kept up to date; lines: a line per event; auto: live at a "
+        "--view", choices=("auto", "live", "plain", "none"), default="auto",
+        help="live: a screen that is kept up to date; plain: a line per event; auto: live at a "
         "terminal [default auto]",
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 _PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "opt/homebrew/opt/postgresql*/bin")
-_WAIT_S = 30.0
+_WAIT_S = 90.0
 
 
 def binaries() -> Path | None:

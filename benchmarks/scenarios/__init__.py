@@ -6,7 +6,7 @@ import importlib
 
 MODULES = (
     "bandwidth", "vector", "single", "counterfactual", "learn", "training", "scaling", "processes",
-    "exchange", "peers",
+    "exchange", "runtime_latency", "peers",
 )  # fmt: skip
 
 

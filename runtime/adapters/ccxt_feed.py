@@ -34,7 +34,8 @@ class FeedSettings:
     """Times of the feed, wall seconds; ``math.inf`` where a lockstep market may stand still.
 
     ``max_age_s`` without news of a contract makes its data stale; ``silence_s`` makes a socket be
-    opened anew; ``poll_s`` between two looks by REST while the sockets say nothing.
+    opened anew; ``poll_s`` between two looks by REST while the sockets say nothing. Without
+    ``sockets`` bars are had through ``collect`` alone, and no marks or best prices at all.
     """
 
     max_age_s: float = 10.0
@@ -42,6 +43,7 @@ class FeedSettings:
     poll_s: float = 5.0
     first_wait_s: float = 0.25
     most_wait_s: float = 30.0
+    sockets: bool = True
 
     def __post_init__(self) -> None:
         if min(self.max_age_s, self.silence_s, self.poll_s, self.first_wait_s) <= 0.0:
@@ -99,6 +101,8 @@ class CcxtFeed:
             tape.begin((await self.history(symbol, 1))[-1:])
             self._tapes[symbol], self._looks[symbol] = tape, asyncio.Event()
             self._heard_s[symbol] = self.link.clock.monotonic_s()
+        if not self.settings.sockets:
+            return
         self._poison.start()
         many = list(names.values())
         works: list[Callable[[], Awaitable[None]]] = [

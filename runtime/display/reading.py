@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from envs.core.position import Position
-from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
 from envs.core.types import MODEL_NAMES
 from runtime.display.snapshot import HealthLine, ModelLine, PositionLine, Snapshot
@@ -48,7 +47,7 @@ class Reader:
             bars=watcher.bars,
             most_bars=trader.most_bars,
             equity=account.equity_quote(),
-            start=from_units(account.start_units),
+            start=watcher.start or account.equity_quote(),
             curve=tuple(watcher.curve)[-_SHOWN_CURVE:],
             positions=self._positions(),
             decisions=tuple(watcher.decisions),

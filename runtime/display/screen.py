@@ -123,12 +123,15 @@ def _state(shot: Snapshot) -> RenderableType:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=None,
-                  padding=(0, 1), pad_edge=False, expand=True, header_style="dim",
-                  show_header=any(columns))  # fmt: skip
+                  padding=(0, 1), pad_edge=False, expand=True, header_style="dim")  # fmt: skip
     for name in columns:
         table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=True)
     return table
 
 
 def _pairs(title: str) -> Table:
-    return _table(title, "", "")
+    table = _table(title)
+    table.add_column(no_wrap=True, min_width=14)
+    table.add_column(ratio=1, overflow="fold")
+    table.show_header = False
+    return table

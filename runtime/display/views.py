@@ -14,7 +14,7 @@ from runtime.display.lines import EventLines
 from runtime.display.reading import Reader
 from runtime.display.screen import render
 from runtime.display.snapshot import Snapshot
-from runtime.display.words import money, utc
+from runtime.display.words import utc
 from runtime.kernel_ports import Record
 from runtime.trading import records
 from runtime.wiring.trader import Trader
@@ -126,8 +126,8 @@ class ProgressView:
         self._bars += 1
         if self._read.due():
             account = self._trader.kernel.context.books.account
-            gain = account.equity_quote() - account.start_units / 1e8
-            said = f"{utc(record.time_ns, '%Y-%m-%d')} {self._trades} trades {money(gain)}"
+            equity = f"equity {account.equity_quote():,.0f}"
+            said = f"{utc(record.time_ns, '%Y-%m-%d')} {self._trades} trades, {equity}"
             self._progress.update(self._task, completed=self._bars, said=said)
 
 
@@ -197,7 +197,7 @@ def view_of(name: str, trader: Trader, reader: Reader, console: Console) -> View
     """The view asked for; ``auto`` is live at a terminal and lines elsewhere."""
     if name == "none":
         return NoView(trader, reader, console)
-    if name == "lines" or (name == "auto" and not console.is_terminal):
+    if name == "plain" or (name == "auto" and not console.is_terminal):
         return LinesView(trader, reader, console)
     if trader.plan.venue == "sim":
         return ProgressView(trader, reader, console)

@@ -11,6 +11,7 @@ from envs.core.rules.rounding import from_units
 from envs.core.trade import ClosedTrade, Decision, Skipped
 from envs.core.types import ExitReason, ExitStrategy
 from runtime.display.snapshot import DecisionLine, Learned, Totals, TradeLine
+from runtime.display.words import utc
 from runtime.kernel_ports import Record
 from runtime.trading import records
 
@@ -31,6 +32,7 @@ class Watcher:
         self._preset, self._equity = preset, equity
         self.bars = 0
         self.now_ns = 0
+        self.start = 0.0
         self.curve: deque[float] = deque(maxlen=_CURVE)
         self.decisions: deque[DecisionLine] = deque(maxlen=_LAST)
         self.trades: deque[TradeLine] = deque(maxlen=_LAST)
@@ -45,6 +47,7 @@ class Watcher:
         self._last_resolved = ""
         self._peak = self._deepest = 0.0
         self._kinds: Mapping[str, Callable[[Record], None]] = {
+            records.RUN: self._began,
             records.BAR: self._bar,
             records.RESOLVED: self._learn,
             records.DECISION: self._decided,
@@ -71,7 +74,8 @@ class Watcher:
 
     def learned(self, on: bool, labels: int, digest_then: str, digest_now: str) -> Learned:
         """What was learned so far; the forecasts are counted by the manager."""
-        return Learned(on, labels, self._resolved, self._last_resolved, digest_then, digest_now)
+        last = decision_words(self._last_resolved)
+        return Learned(on, labels, self._resolved, last, digest_then, digest_now)
 
     def mark(self, equity: float) -> None:
         """Note the equity: for the curve and the deepest fall."""
@@ -79,6 +83,11 @@ class Watcher:
         self._peak = max(self._peak, equity)
         if self._peak > 0.0:
             self._deepest = max(self._deepest, 1.0 - equity / self._peak)
+
+    def _began(self, record: Record) -> None:
+        """Recovery is over: what comes now is this run's."""
+        self.start = self._equity()
+        self.mark(self.start)
 
     def _bar(self, record: Record) -> None:
         self.bars += 1
@@ -141,6 +150,13 @@ def action_words(preset: ActionPreset, chosen: int | None) -> str:
         return "skip"
     exit_ = ExitStrategy(action.exit).name.lower()
     return f"{action.size:g} x{action.leverage} {exit_}"
+
+
+def decision_words(key: str) -> str:
+    """``account:SYMBOL:close_ns#part`` as symbol and time."""
+    _, _, rest = key.partition(":")
+    symbol, _, close_ns = rest.partition("#")[0].rpartition(":")
+    return f"{symbol} {utc(int(close_ns), '%m-%d %H:%M')}" if close_ns.isdigit() else key
 
 
 def _ordered(counts: Counter[str]) -> tuple[tuple[str, Any], ...]:

@@ -22,7 +22,7 @@ from runtime.ports import Clock, Venue
 
 _LOG = logging.getLogger(__name__)
 _NS_PER_MS = 1_000_000
-_PUT_S = 1_200.0
+_LEAST_PUT_S, _PUT_S = 20.0, 1_200.0
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 5.0
 
 
@@ -37,6 +37,10 @@ class Timed(Protocol):
         self, close_ns: int, bars: Sequence[Bar], *, quotes: Mapping[str, Quote] | None = None
     ) -> None:
         """Decide on the bars that close here."""
+        ...
+
+    async def watch(self) -> None:
+        """See that the stops of positions still rest."""
         ...
 
     async def reconcile(self) -> None:
@@ -68,14 +72,16 @@ class Watch(Protocol):
 class TimedSettings:
     """Times of the loop.
 
-    ``monitor_s`` and ``cycle_s`` count seconds of market, at ``speed`` of them a wall second (1 on
-    demo and live), but never less than ``least_s`` of wall time. In wall time: ``grace_s`` is how
+    ``monitor_s``, ``cycle_s`` and ``watch_s`` (between two questions for the stops of positions)
+    count seconds of market, at ``speed`` of them a wall second (1 on demo and live), but never less
+    than ``least_s`` of wall time, the last never less than one. In wall time: ``grace_s`` is how
     long late bars of a close are waited for, ``max_age_s`` the age of market data that blocks
     entries, ``skew_ms`` the offset of this machine's clock that does.
     """
 
     monitor_s: float = 5.0
     cycle_s: float = 30.0
+    watch_s: float = 1.5
     speed: float = 1.0
     grace_s: float = 2.0
     max_age_s: float = 10.0
@@ -83,8 +89,8 @@ class TimedSettings:
     least_s: float = 0.05
 
     def __post_init__(self) -> None:
-        times = (self.monitor_s, self.cycle_s, self.speed, self.max_age_s, self.least_s)
-        if min(times) <= 0.0 or self.grace_s < 0.0 or self.skew_ms <= 0:
+        times = (self.monitor_s, self.cycle_s, self.watch_s, self.max_age_s, self.least_s)
+        if min(self.speed, *times) <= 0.0 or self.grace_s < 0.0 or self.skew_ms <= 0:
             raise FixSettings(f"timed driver: every time must be > 0, got {self}")
 
     @property
@@ -93,14 +99,23 @@ class TimedSettings:
         return max(self.least_s, self.monitor_s / self.speed)
 
     @property
+    def watch_wall_s(self) -> float:
+        """Wall seconds between two questions for the stops of positions."""
+        return max(1.0, self.watch_s / self.speed)
+
+    @property
     def cycle_wall_s(self) -> float:
         """Wall seconds between two comparisons with the venue."""
         return max(4.0 * self.least_s, self.cycle_s / self.speed)
 
 
 def venue_settings(speed: float) -> VenueSettings:
-    """Adapter settings for a market of ``speed``: listen keys live an hour of market time."""
-    return VenueSettings(stream=StreamSettings(put_s=max(0.05, min(_PUT_S, _PUT_S / speed))))
+    """Adapter settings for a market of ``speed``.
+
+    Listen keys live an hour of market time, on the local exchange at least a minute of wall time.
+    """
+    put_s = max(_LEAST_PUT_S, min(_PUT_S, _PUT_S / speed))
+    return VenueSettings(stream=StreamSettings(put_s=put_s))
 
 
 class TimedDriver:
@@ -134,12 +149,13 @@ class TimedDriver:
         """The loop; a look at positions that was begun is finished before it ends."""
         settings, now_s = self.settings, self._wall.monotonic_s()
         look_s, compare_s = now_s, now_s + settings.cycle_wall_s
+        watch_s = now_s + settings.watch_wall_s
         waits = _Waits(self.venue, self.feed, self.stop)
         try:
             while not self._over():
                 now_s = self._wall.monotonic_s()
                 due_s = self._closes.next_due_s()
-                wake_s = min(look_s, compare_s, look_s if due_s is None else due_s)
+                wake_s = min(look_s, watch_s, compare_s, look_s if due_s is None else due_s)
                 await waits.any(wake_s - now_s)
                 if self.stop.is_set():
                     break
@@ -150,6 +166,9 @@ class TimedDriver:
                     look_s = now_s + settings.monitor_wall_s
                     await self._step(self._look())
                 await self._take_closes(now_s)
+                if now_s >= watch_s:
+                    watch_s = now_s + settings.watch_wall_s
+                    await self._step(self.kernel.watch())
                 if now_s >= compare_s:
                     compare_s = now_s + settings.cycle_wall_s
                     await self._step(self.kernel.reconcile())

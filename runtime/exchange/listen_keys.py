@@ -10,9 +10,18 @@ from aiohttp import web
 from runtime.exchange.errors import VenueError
 
 LIFE_MS = 3_600_000
-ENDLESS_MS = 10**15
+LEAST_WALL_MS = 60_000
+_ENDLESS_MS = 10**15
 NO_SUCH_KEY = -1125
 ExpiryListener = Callable[[str], None]
+
+
+def life_at(rate: float) -> int:
+    """Market milliseconds a key lives at a speed: an hour, but never less than a wall minute.
+
+    A step of a lockstep market (rate 0) may be longer than an hour: there none ends by itself.
+    """
+    return max(LIFE_MS, int(LEAST_WALL_MS * rate)) if rate > 0.0 else _ENDLESS_MS
 
 
 class ListenKeys:
@@ -20,10 +29,13 @@ class ListenKeys:
 
     Keys follow from seed and count, so a run repeats. A restarted exchange knows none: clients
     are told -1125 and ask for a new one.
+
+    Attributes:
+        life_ms: how long a key lives from its last renewal.
     """
 
     def __init__(self, now_ms: Callable[[], int], seed: int = 0, life_ms: int = LIFE_MS) -> None:
-        self._now_ms, self._seed, self._life_ms = now_ms, seed, life_ms
+        self._now_ms, self._seed, self.life_ms = now_ms, seed, life_ms
         self._key: str | None = None
         self._ends_ms = 0
         self._made = 0
@@ -49,7 +61,7 @@ class ListenKeys:
         if self._key is None:
             self._made += 1
             self._key = hashlib.sha256(f"{self._seed}/{self._made}".encode()).hexdigest()
-        self._ends_ms = self._now_ms() + self._life_ms
+        self._ends_ms = self._now_ms() + self.life_ms
         return self._key
 
     def keep(self) -> str:
@@ -61,7 +73,7 @@ class ListenKeys:
         self.expire_due()
         if self._key is None:
             raise VenueError(NO_SUCH_KEY, "This listenKey does not exist.")
-        self._ends_ms = self._now_ms() + self._life_ms
+        self._ends_ms = self._now_ms() + self.life_ms
         return self._key
 
     def close(self) -> None:

@@ -174,9 +174,12 @@ class ExchangeMarket:
         passed, width = point.tick * self.tick_ns, end - start
         return price + (to - price) * passed // width, mark + (mark_to - mark) * (passed / width)
 
-    def piece(self, symbol: str, start: Point, end: Point) -> Piece:
-        """The straight piece between two neighbouring points, or the open ``end`` begins with."""
-        slip, now_ns = self.slip(symbol, end.row), self.time_of(end)
+    def piece(self, symbol: str, start: Point, end: Point, now_ns: int) -> Piece:
+        """The straight piece between two neighbouring points, or the open ``end`` begins with.
+
+        ``now_ns`` is ``time_of(end)``.
+        """
+        slip = self.slip(symbol, end.row)
         b, mark_b = self.quote(symbol, end)
         if end.vertex == 0 and end.tick == 0:
             return Piece(True, b, b, mark_b, mark_b, slip, now_ns)

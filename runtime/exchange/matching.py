@@ -54,6 +54,9 @@ def walk_piece(state: VenueState, liquidity: Liquidity, symbol: str, piece: Piec
     """Move a symbol along a piece: levels first, then market orders that waited for an open."""
     quote = state.quotes.setdefault(symbol, Quote(piece.a, piece.mark_a, piece.slip))
     quote.slip = piece.slip
+    if not state.has_business(symbol) or _is_quiet(state, symbol, piece):
+        quote.last_ticks, quote.mark_ticks = piece.b, piece.mark_b
+        return
     at, mark = piece.a, piece.mark_a
     filled: set[int] = set()
     while (met := _first(state, symbol, piece, at, mark, filled)) is not None:
@@ -70,6 +73,29 @@ def walk_piece(state: VenueState, liquidity: Liquidity, symbol: str, piece: Piec
         for order in state.open_orders(symbol):
             if order.type is OrderType.MARKET:
                 _send_waiting(state, liquidity, order, piece.now_ns)
+
+
+def _is_quiet(state: VenueState, symbol: str, piece: Piece) -> bool:
+    """Whether nothing is met: every ``_met_...`` asks the end of the piece first, as here."""
+    b, mark_b = piece.b, piece.mark_b
+    for algo in state.open_algos(symbol):
+        kind, level = algo.type, algo.trigger_ticks
+        if kind is OrderType.TRAILING_STOP_MARKET:
+            return False
+        end = mark_b if algo.on_mark else b
+        takes_profit = kind is OrderType.TAKE_PROFIT_MARKET or kind is OrderType.TAKE_PROFIT
+        fires_below = (algo.side == SELL) != takes_profit
+        if end <= level if fires_below else end >= level:
+            return False
+    for order in state.open_orders(symbol):
+        side = order.side
+        if order.type is not OrderType.LIMIT:
+            if piece.at_open:
+                return False
+        elif limit_reached(side * b, side * order.price_ticks):
+            return False
+    held = state.holdings.get(symbol)
+    return held is None or held.side * mark_b > held.book.liq
 
 
 def pay_funding(

@@ -96,7 +96,7 @@ class MarketWalk:
         """As ``step``, without the report."""
         engine, market, start = self.engine, self.market, self.point
         end = self.next_point
-        state = engine.state
+        state, now_ns = engine.state, market.time_of(end)
         traded = self._traded(end.row)
         if end.vertex == 0 and end.tick == 0:
             for name in traded:
@@ -105,7 +105,7 @@ class MarketWalk:
                     engine.fund(name, stamp.mark_ticks, stamp.rate, stamp.time_ns)
         for name in traded:
             if state.has_business(name):
-                engine.walk(name, market.piece(name, start, end))
+                engine.walk(name, market.piece(name, start, end, now_ns))
             else:
                 self._set_quote(name, end)
         self._arrive(end)

@@ -10,7 +10,7 @@ from aiohttp import web
 from runtime.exchange.errors import VenueError
 from runtime.exchange.fault_rest import rest_faults
 from runtime.exchange.faults import Faults
-from runtime.exchange.listen_keys import ENDLESS_MS, LIFE_MS, LISTEN_KEYS, ListenKeys
+from runtime.exchange.listen_keys import LISTEN_KEYS, ListenKeys, life_at
 from runtime.exchange.rest.desk import Desk
 from runtime.exchange.rest.gate import Answer, Gate, refusal
 from runtime.exchange.rest.limits import NO_LIMITS, Limits
@@ -40,9 +40,7 @@ def create_app(
     if faults is not None:
         middlewares.append(rest_faults(faults))
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    # A step of a lockstep market may be longer than the life of a key: there none ends by itself.
-    life_ms = ENDLESS_MS if settings.lockstep else LIFE_MS
-    keys = ListenKeys(lambda: session.now_ms, settings.seed, life_ms)
+    keys = ListenKeys(lambda: session.now_ms, settings.seed, life_at(settings.rate))
     app[LISTEN_KEYS] = keys
     if limits is None:
         limits = NO_LIMITS if settings.limits == "none" else Limits()

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from envs.core.errors import FixInput
 from envs.durable import replace_durably
-from runtime.journal.chain import Line, Row
+from runtime.journal.chain import Head, Line, Row
 from runtime.journal.codec import dumps, loads
 from runtime.kernel_ports import Record
 
@@ -77,6 +79,25 @@ def export_lines(lines: Iterator[Line], path: Path) -> int:
             with contextlib.suppress(FileNotFoundError):
                 Path(temporary).unlink()
     return count
+
+
+def last_exported(path: Path) -> Head:
+    """Number and hash of the last line of an export.
+
+    Raises:
+        FixInput: It cannot be read, or holds no lines of a journal.
+    """
+    line = b""
+    try:
+        with path.open("rb") as stream:
+            for line in stream:  # noqa: B007
+                pass
+        told = orjson.loads(line)
+        return Head(int(told["seq"]), str(told["hash"]))
+    except OSError as error:
+        raise FixInput(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise FixInput(f"{path}: its last line is no line of a journal's export") from error
 
 
 def _json_line(line: Line) -> str:

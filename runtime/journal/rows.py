@@ -136,6 +136,14 @@ def last(db: Connection, kinds: Collection[str] | None, key: str, count: int) ->
     return _page(db, query)[::-1]
 
 
+def against(db: Connection, exported: Head) -> Fault | None:
+    """Whether the last line of an earlier export is still what it was."""
+    found = db.execute(select(journal.c.hash).where(journal.c.seq == exported.seq)).scalar()
+    if found == exported.hash:
+        return None
+    return Fault(exported.seq, "it is not the line of the export: the journal was written anew")
+
+
 def _page(db: Connection, query: Select[Any]) -> list[Line]:
     return [Line(*row) for row in db.execute(query)]
 

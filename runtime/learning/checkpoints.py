@@ -20,7 +20,7 @@ from envs.core.errors import DamagedArtifact, RefusedArtifact
 
 SCHEMA_NAME = "runtime-checkpoint"
 SCHEMA_VERSION = 1
-MANIFEST = "checkpoint.json"
+MANIFEST, FIRST = "checkpoint.json", "first.json"
 _log = logging.getLogger(__name__)
 
 
@@ -79,12 +79,14 @@ class Generation:
 
 
 class Checkpoints:
-    """Generations of one folder; the newest two are kept."""
+    """Generations of one folder; the newest two are kept, and the one a run began with."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
 
-    def save(self, parts: Sequence[Saved], seq: int, extra: Mapping[str, Any]) -> Generation:
+    def save(
+        self, parts: Sequence[Saved], seq: int, extra: Mapping[str, Any], manifest: str = MANIFEST
+    ) -> Generation:
         """Write a new generation; a kill at any moment leaves the one before in force.
 
         Raises:
@@ -95,14 +97,31 @@ class Checkpoints:
         for part in parts:
             part.save(folder / f"{part.name}.json")
         files = {p.name: file_digest(p) for p in sorted(folder.iterdir()) if _is_content(p)}
-        made = Generation(folder, seq, files, dict(extra))
         payload = {"folder": folder.name, "seq": seq, "files": files, "extra": dict(extra)}
         save_artifact(
-            self.folder / MANIFEST, schema_name=SCHEMA_NAME, schema_version=SCHEMA_VERSION,
+            self.folder / manifest, schema_name=SCHEMA_NAME, schema_version=SCHEMA_VERSION,
             payload=payload,
         )  # fmt: skip
         self._forget_others()
-        return made
+        return Generation(folder, seq, files, dict(extra))
+
+    def save_first(self, parts: Sequence[Saved], extra: Mapping[str, Any]) -> None:
+        """Keep for good what a run begins with, before it has learned anything of its journal."""
+        if not (self.folder / FIRST).exists():
+            self.save(parts, 0, extra, manifest=FIRST)
+
+    def first(self) -> Generation | None:
+        """What the run began with; None where it was never saved.
+
+        Raises:
+            DamagedArtifact: It is not what was written.
+        """
+        path = self.folder / FIRST
+        if not path.exists():
+            return None
+        found = self._read(path)
+        found.verify()
+        return found
 
     def generations(self) -> tuple[Generation, ...]:
         """Generations that are whole, newest first; damaged ones are logged and left out.
@@ -120,11 +139,6 @@ class Checkpoints:
                 continue
             out.append(found)
         return tuple(out)
-
-    @property
-    def exist(self) -> bool:
-        """Whether a generation was ever finished."""
-        return bool(self._manifests())
 
     def _manifests(self) -> list[Path]:
         newest = self.folder / MANIFEST
@@ -150,7 +164,8 @@ class Checkpoints:
     def _forget_others(self) -> None:
         """Remove folders that no manifest names: older generations and unfinished ones."""
         named = set()
-        for path in self._manifests():
+        first = self.folder / FIRST
+        for path in (*self._manifests(), *([first] if first.exists() else [])):
             with contextlib.suppress(DamagedArtifact):
                 named.add(self._read(path).folder)
         for path in self.folder.glob("g*-*"):

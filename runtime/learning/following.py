@@ -9,8 +9,8 @@ import numpy as np
 from envs.core.trade import Alternatives, ClosedTrade, Decision, Skipped
 from envs.core.types import BoolArray, Int64Array
 from envs.core.view import DecisionView
-from runtime.learning.holding import Held
-from runtime.learning.outcomes import NEVER, Known
+from runtime.learning.holding import NEVER, Held
+from runtime.learning.outcomes import Known
 from runtime.learning.values import trade_reward
 
 

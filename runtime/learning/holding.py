@@ -6,7 +6,7 @@ made without costs. The count is known once that exit is: whoever begins later n
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from envs.core.types import Int64Array
 
 Ends = tuple[int, int, int]
+NEVER = 2**62
+"""A bar at which nothing is known yet."""
 
 
 @dataclass
@@ -41,24 +43,31 @@ class Holding:
     def __init__(self) -> None:
         self.rows: list[Held] = []
         self._bars: list[int] = []
+        self._ended: tuple[list[int], ...] = ([], [], [])
 
     def add(self, bar: int, side: int, ends: Ends) -> Held:
-        """Add the newest candidate; the exits that ended by its bar must be known."""
-        a = b = c = 0
-        for held in self.rows:
-            x, y, z = held.ends
-            a += x > bar
-            b += y > bar
-            c += z > bar
-        held = Held(bar, side, ends, len(self._bars), (a, b, c))
+        """Add the newest candidate; which of the earlier ones ended by its bar must be known."""
+        place = len(self._bars)
+        a, b, c = (place - bisect_right(ended, bar) for ended in self._ended)
+        held = Held(bar, side, (NEVER, NEVER, NEVER), place, (a, b, c))
         self.rows.append(held)
         self._bars.append(bar)
+        self.end(held, ends)
         return held
+
+    def end(self, held: Held, ends: Ends) -> None:
+        """Take over the exits of a candidate, as far as known."""
+        for before, now, ended in zip(held.ends, ends, self._ended, strict=True):
+            if before == NEVER and now < NEVER:
+                insort(ended, now)
+        held.ends = ends
 
     def clear(self) -> None:
         """Forget everything."""
         self.rows.clear()
         self._bars.clear()
+        for ended in self._ended:
+            ended.clear()
 
     def at(self, bar: int) -> Held | None:
         """The candidate of a bar, where it may still overlap with one that is followed."""
@@ -78,5 +87,4 @@ class Holding:
 
     def drop_before(self, bar: int) -> None:
         """Let go of candidates that ended before every bar that still asks."""
-        if self.rows and self.rows[0].last <= bar:
-            self.rows = [h for h in self.rows if h.last > bar]
+        self.rows = [h for h in self.rows if h.last > bar]

@@ -7,7 +7,9 @@ from typing import Any
 
 from agents.memory.setups import Bar as RememberedBar
 from agents.protocol import PaperTrader, SizingAgent
+from agents.reinforcement.algorithms import EXPONENTIAL
 from agents.reinforcement.manager import ReinforcementManager
+from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.math_mode import MathModeAgent
 from agents.sizing.q_learning import QLearningAgent
 from envs.core.decide import Desk
@@ -55,13 +57,15 @@ class OnlineLearning:
         self.agent, self.checkpoints = agent, checkpoints
         self._signals, self._every = signals, every
         manager = signals.manager
-        source = manager.settings.source
-        self.learner = Learner(
-            agent, manager, advisers, from_trades=source == _EXECUTED, enabled=learn
-        )
+        # A runtime has no reference account: weights that need trades learn from its own.
+        trades = manager.settings.source == _EXECUTED or manager.algorithm in EXPONENTIAL
+        self.learner = Learner(agent, manager, advisers, from_trades=trades, enabled=learn)
         kind, grid = reward_kind(reward), agent.preset
         papers = agent if isinstance(agent, PaperTrader) else None
         inner = agent.learner if isinstance(agent, MathModeAgent) else agent
+        if isinstance(inner, CounterfactualAgent):
+            # Training passed over the same bars many times; from now on each comes once.
+            inner.planned_passes = 1
         self.resolver: Resolver | Successors
         if isinstance(inner, QLearningAgent):
             self.resolver = Successors(signals, settings, grid, kind, papers)
@@ -71,6 +75,7 @@ class OnlineLearning:
         self._told = [a.learn_bar for a in advisers if hasattr(a, "learn_bar")]
         self._told_ns = self._now_ns = -1
         self._saved_at = 0
+        self._begun = False
 
     @property
     def manager(self) -> ReinforcementManager:
@@ -96,9 +101,17 @@ class OnlineLearning:
     def due(self, row: int) -> tuple[ResolvedDecision, ...]:
         """Take what became known by the close of ``row``, in the order to be learned."""
         self._now_ns = int(self._signals.data.market.close_ns[row])
+        if not self._begun:
+            self._begin()
         if self._told:
             self.tell_bars(self._now_ns)
         return self.resolver.due(row)
+
+    def _begin(self) -> None:
+        """Keep what the run begins with: a replay starts from it."""
+        self._begun = True
+        if self.checkpoints is not None:
+            self.checkpoints.save_first(self.parts, self._extra())
 
     def finish(self) -> tuple[ResolvedDecision, ...]:
         """Take what is still open at the end of data."""
@@ -135,10 +148,14 @@ class OnlineLearning:
             return False
         if not force and count - self._saved_at < self._every:
             return False
-        extra = {"told_ns": self._told_ns, "paper": self.learner.state(), "learned": count}
-        self.checkpoints.save(self.parts, seq, extra)
+        self.checkpoints.save(self.parts, seq, self._extra())
         self._saved_at = count
         return True
+
+    def _extra(self) -> dict[str, Any]:
+        """What a generation says beside its files."""
+        learner = self.learner
+        return {"told_ns": self._told_ns, "paper": learner.state(), "learned": learner.learned}
 
     def take_extra(self, extra: Mapping[str, Any]) -> None:
         """Continue from what a generation says beside its files."""

@@ -16,7 +16,6 @@ import numpy as np
 from agents.protocol import PaperTrader
 from envs.core.actions import ActionPreset
 from envs.core.decide import Desk
-from envs.core.errors import FixInput
 from envs.core.settings import CoreSettings
 from envs.core.trade import (
     Alternatives,
@@ -100,8 +99,9 @@ class Successors:
             for f in found:
                 f.bar = now if f.bar < 0 else f.bar
         papers = self._papers_due(row, False)
-        for s in [k for k, v in self._waiting.items() if now - v[0].bar >= WITHIN_BARS]:
-            self._follow_up(s, self._state_now(row, s))
+        if self._has_desk():
+            for s in [k for k, v in self._waiting.items() if now - v[0].bar >= WITHIN_BARS]:
+                self._follow_up(s, self._state_now(row, s))
         return self._taken(papers)
 
     def finish(self) -> tuple[ResolvedDecision, ...]:
@@ -127,13 +127,18 @@ class Successors:
             f.next = following
             self._ready.append(f)
 
+    def _has_desk(self) -> bool:
+        """Whether views can be made: after a restart, the desk comes with the first decision."""
+        return self._desk is not None and self._desk.tape is self._signals.tape
+
     def _state_now(self, row: int, s: int) -> NextState | None:
-        """State of a symbol at a row without a candidate, None where features are unknown."""
+        """State of a symbol at a row without a candidate, None where it cannot be known."""
+        desk = self._desk
+        if desk is None or not self._has_desk():
+            return None
         if not self._signals.data.market.complete[row, s]:
             return None
-        if self._desk is None:
-            raise FixInput("a learner that bootstraps needs bind(desk) before the first close")
-        context = self._desk.view(s, int(self._signals.tape.side[row, s]) or 1).context
+        context = desk.view(s, int(self._signals.tape.side[row, s]) or 1).context
         return NextState(context.state, context.mask, False)
 
     def _taken(self, papers: list[ResolvedDecision]) -> tuple[ResolvedDecision, ...]:

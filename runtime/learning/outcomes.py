@@ -25,9 +25,8 @@ from envs.kernel.compile import compiled, register_module
 from envs.kernel.counterfactual import Entry, compiled_outcomes
 from envs.kernel.layout import lay_out_rules
 from envs.kernel.market import contract_at, market_at, rules_at, series_at
+from runtime.learning.holding import NEVER, Ends
 
-NEVER = 2**62
-"""A row at which nothing is known yet."""
 _WALK_QUOTE = 1_000_000.0
 
 
@@ -157,9 +156,7 @@ class Outcomes:
             return Known(reward, net, end, None, settled, max(last, settled))
         return Known(reward, net, end, still, row + 1, NEVER)
 
-    def held(
-        self, row: int, s: int, side: int, through: int, ended: bool = False
-    ) -> tuple[int, int, int]:
+    def held(self, row: int, s: int, side: int, through: int, ended: bool = False) -> Ends:
         """Row at which each exit would have closed a candidate without costs, or ``NEVER``."""
         out = self._held
         bound = self._bound(through, ended)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from envs.core.errors import DamagedArtifact
-from envs.core.trade import Decision, ResolvedDecision
+from envs.core.trade import Decision, ResolvedDecision, ResolvedLabel
 from envs.core.view import DecisionView
 from runtime.journal.bodies import decision_of, labels_of, resolved_of
 from runtime.journal.entries import Entry
+from runtime.learning.checkpoints import Checkpoints, Generation
 from runtime.learning.learning import OnlineLearning
 
 DECISION, LABELS, RESOLVED = "decision", "labels", "resolved"
@@ -56,20 +57,27 @@ def recover(journal: Reading, learning: OnlineLearning) -> int:
         DamagedArtifact: The journal lacks records that must be learned again.
         RefusedArtifact: A checkpoint of other settings.
     """
-    after, last = 0, _last_seq(journal)
-    if learning.checkpoints is not None:
-        for generation in learning.checkpoints.generations():
-            if generation.seq > last:
-                _log.warning(
-                    "checkpoint not used: it has learned record %d, the journal ends with %d",
-                    generation.seq, last,
-                )  # fmt: skip
-                continue
-            generation.restore(learning.parts)
-            learning.take_extra(generation.extra)
-            after = generation.seq
-            break
+    after, found = 0, _usable(journal, learning.checkpoints)
+    if found is not None:
+        found.restore(learning.parts)
+        learning.take_extra(found.extra)
+        after = found.seq
     return learn_journal(journal, learning, after)
+
+
+def _usable(journal: Reading, checkpoints: Checkpoints | None) -> Generation | None:
+    """Newest generation that has learned nothing the journal does not hold."""
+    if checkpoints is None:
+        return None
+    last = _last_seq(journal)
+    for generation in checkpoints.generations():
+        if generation.seq <= last:
+            return generation
+        _log.warning(
+            "checkpoint not used: it has learned record %d, the journal ends with %d",
+            generation.seq, last,
+        )  # fmt: skip
+    return checkpoints.first()
 
 
 def learn_journal(journal: Reading, learning: OnlineLearning, after: int) -> int:
@@ -87,10 +95,22 @@ def learn_journal(journal: Reading, learning: OnlineLearning, after: int) -> int
     return expected - 1
 
 
+class Learns(Protocol):
+    """What learns the records of a journal."""
+
+    def learn_labels(self, labels: Sequence[ResolvedLabel]) -> None:
+        """Learn the labels of one close."""
+        ...
+
+    def learn_again(self, resolved: Sequence[ResolvedDecision], time_ns: int) -> None:
+        """Learn the resolved decisions of one close."""
+        ...
+
+
 class Relearning:
     """Learns the records of a journal as they were learned: those of one close together."""
 
-    def __init__(self, learning: OnlineLearning, found: Found) -> None:
+    def __init__(self, learning: Learns, found: Found) -> None:
         self._learning, self._found = learning, found
         self._batch: list[ResolvedDecision] = []
         self._time_ns = -1

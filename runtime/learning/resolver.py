@@ -24,13 +24,14 @@ from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, Skipped
 from envs.core.view import DecisionView
 from runtime.kernel_ports import Signals
 from runtime.learning.following import Followed, with_truth
-from runtime.learning.holding import Ends, Held, Holding
-from runtime.learning.outcomes import NEVER, Known, Outcomes
+from runtime.learning.holding import NEVER, Ends, Held, Holding
+from runtime.learning.outcomes import Known, Outcomes
 from runtime.learning.values import outcome_of_json, outcome_to_json, trade_reward
 
 _log = logging.getLogger(__name__)
 LOOK_BACK_BARS = 1_024
 """Bars before the first one in which a candidate may begin that is still held."""
+_TIDY_BARS = 16
 UNTOLD = "UNTOLD"
 """Reason of an entry whose outcome nobody told by the end of data."""
 
@@ -149,16 +150,20 @@ class Resolver:
 
     def _hold_on(self, row: int, now: int, ended: bool) -> None:
         """Find out which candidates are held no more; forget those nobody asks for."""
+        if self.live or ended:
+            for s, holding in enumerate(self._holding):
+                for held in holding.rows:
+                    if held.last > now:
+                        begun = held.bar - self._shift
+                        holding.end(held, self._ends(begun, s, held.side, row, ended))
+        if now % _TIDY_BARS:
+            return
         oldest = [now] * len(self._holding)
         for f in self._followed.values():
             s = f.view.symbol_index
             oldest[s] = min(oldest[s], f.bar)
-        for s, holding in enumerate(self._holding):
-            if self.live or ended:
-                for held in holding.rows:
-                    if held.last > now:
-                        held.ends = self._ends(held.bar - self._shift, s, held.side, row, ended)
-            holding.drop_before(oldest[s])
+        for holding, bar in zip(self._holding, oldest, strict=True):
+            holding.drop_before(bar)
 
     def _follow(
         self, order: int, view: DecisionView, decision: Decision, sent: bool,

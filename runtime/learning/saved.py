@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from agents.protocol import SizingAgent
 from agents.reinforcement.manager import ReinforcementManager
 from agents.settings import SizingSettings
 from agents.sizing.math_mode import MathModeAgent
+from envs.artifact import load_artifact
 from envs.core.errors import RefusedArtifact
 from runtime.learning.checkpoints import Saved
 
@@ -91,3 +93,17 @@ def saved_parts(
     if isinstance(agent, MathModeAgent):
         inner = (SavedAgent(agent.learner), SavedAdviser(agent.kelly))
     return (*inner, SavedManager(manager), *(SavedAdviser(a) for a in advisers))
+
+
+def content_digest_of(path: Path) -> str:
+    """Digest of a file's content, whatever learned it: equal learning, equal digest.
+
+    Raises:
+        RefusedArtifact: No such file, or a damaged one.
+    """
+    try:
+        said = json.loads(path.read_bytes())
+        name, version = str(said["schema_name"]), int(said["schema_version"])
+    except (OSError, ValueError, KeyError) as error:
+        raise RefusedArtifact(f"{path}: cannot be read: {error}") from error
+    return load_artifact(path, schema_name=name, max_version=version).digest()

@@ -127,11 +127,11 @@ CHAPTERS: dict[str, Callable[[Tale], list[Line]]] = {
     STEPS: _steps,
     "decisions": _decisions,
     "skipped decisions": _skipped,
-    "gate events": _gate,
-    "ledger entries": _ledger,
-    "equity at closes": _standings,
     "closed trades": _trades,
+    "ledger entries": _ledger,
+    "gate events": _gate,
+    "equity at closes": _standings,
     "learning": _learned,
     "final state": _final,
 }
-"""In the order in which a difference of one instant is told: causes before effects."""
+"""In the order in which differences of one instant are told: what says most comes first."""

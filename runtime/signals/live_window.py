@@ -151,6 +151,18 @@ class LiveWindow:
             packed_row = self.data.rows[row, s]
             packed_row[packed.FUNDING], packed_row[packed.STAMP] = rate, stamp
             packed_row[packed.SLIP] = one.slip[row]
+        self._put_logs(row)
+
+    def mend_bar(
+        self, row: int, s: int, ticks: tuple[int, int, int, int], volume: float,
+        mark: tuple[float, float, float, float] | None,
+    ) -> None:  # fmt: skip
+        """Write a bar that came late into a row of the past."""
+        self._put_bar(row, s, ticks, volume, mark)
+        self._put_logs(row)
+
+    def _put_logs(self, row: int) -> None:
+        m = self.market
         price = np.where(m.valid[row], m.close_ticks[row], 1) * self._ticks
         self.dataset.log_close[row] = np.where(m.valid[row], np.log(price), np.nan)
 

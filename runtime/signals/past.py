@@ -56,7 +56,8 @@ def past_of(
     rate = settings.core.costs.funding_rate
     market, _ = build_market(series, instruments, settings=settings.market, default_rate=rate)
     laid = tuple(
-        on_common_grid(r, i, market.close_ns, rate) for r, i in zip(series, instruments, strict=True)
+        on_common_grid(r, i, market.close_ns, rate)
+        for r, i in zip(series, instruments, strict=True)
     )
     dataset, _ = prepare_data(market, settings.core)
     votes = voter.table(market, settings.core)

@@ -55,6 +55,8 @@ class ModelVoter:
 class KnownVoter:
     """Votes known beforehand by time: planted ones, on the market they were planted in.
 
+    As a model, it abstains where the features are not complete.
+
     Args:
         close_ns: closes of the table's rows.
     """
@@ -71,9 +73,11 @@ class KnownVoter:
         ends = v.label_end[here] - first
         over = (v.label_end[here] >= 0) & (ends < market.n_bars)
         labels = [np.where(over, x[here], np.nan) for x in (v.y_long, v.y_short, v.gross)]
+        given = v.valid[here] & market.complete[:, :, None]
+        up, down = (np.where(given, x[here], np.nan) for x in (v.p_up, v.p_down))
         return replace(
-            v, p_up=v.p_up[here].copy(), p_down=v.p_down[here].copy(), valid=v.valid[here].copy(),
-            ev=v.ev[here].copy(), y_long=labels[0], y_short=labels[1], gross=labels[2],
+            v, p_up=up, p_down=down, valid=given, ev=np.where(given, v.ev[here], 0.0),
+            y_long=labels[0], y_short=labels[1], gross=labels[2],
             label_end=np.where(over, ends, -1),
         )  # fmt: skip
 
@@ -82,6 +86,6 @@ class KnownVoter:
         v = self._votes
         at = int(np.searchsorted(self._close_ns, data.market.close_ns[row]))
         for m, name in enumerate(v.models):
-            yield ModelAnswer(
-                name, v.p_up[at, :, m], v.p_down[at, :, m], v.ev[at, :, m], v.valid[at, :, m]
-            )
+            given = v.valid[at, :, m] & data.market.complete[row]
+            up, down = (np.where(given, x[at, :, m], np.nan) for x in (v.p_up, v.p_down))
+            yield ModelAnswer(name, up, down, np.where(given, v.ev[at, :, m], 0.0), given)

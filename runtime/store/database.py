@@ -7,14 +7,18 @@ never waits for the disk.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from envs.core.errors import RefusedArtifact
+from envs.core.errors import QuantumTraderError, RefusedArtifact
 from runtime.port_errors import StoreUnavailable
 from runtime.store.addresses import file_of, parsed_url, shown
 from runtime.store.engines import postgres_engine, sqlite_engine
@@ -23,49 +27,67 @@ from runtime.store.schema import prepare
 
 T = TypeVar("T")
 _CHECKED_BYTES = 256 * 2**20
-"""SQLite files up to this size are looked through when they are opened (about 0.3 s at most)."""
+"""SQLite files up to this size are looked through when they are opened (about a second)."""
+
+_TOGETHER = 100
+"""Most pieces of work in one transaction."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    work: Callable[[Connection], Any]
+    then: Callable[[Any], None] | None
+    shared: bool
+    future: Future[Any] = field(default_factory=Future)
 
 
 class Database:
     """An open database; ``name`` is its address without the password.
 
     Made by ``open_database``. ``threaded`` False runs everything inline: then coroutines complete
-    without suspending.
+    without suspending. Work runs in the order in which it was given.
     """
 
     def __init__(self, engine: Engine, *, threaded: bool) -> None:
-        self._engine: Engine | None = engine
+        self._engine, self._open = engine, True
         self.name = shown(engine.url)
         self.file = file_of(engine.url)
         self.is_postgres = engine.dialect.name == "postgresql"
         self._pool = ThreadPoolExecutor(1, "journal") if threaded else None
+        self._jobs: deque[_Job] = deque()
 
     def submit(
-        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None
-    ) -> Future[T]:
-        """Let the worker run ``work`` in one transaction, and ``then`` once it is committed.
+        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None, *,
+        shared: bool = False,
+    ) -> Future[T]:  # fmt: skip
+        """Let the worker run ``work`` in a transaction, and ``then`` once it is committed.
 
-        Does not wait; the result raises as ``run`` does.
+        Does not wait; the result raises as ``run`` does. ``shared`` work that waits together is
+        committed together, so that many writers wait for the disk once; one that fails does not
+        touch the others. It may be run again where the transaction failed before its commit.
         """
-        if self._pool is not None and self._engine is not None:
-            return self._pool.submit(self._transaction, work, then)
-        future: Future[T] = Future()
-        try:
-            future.set_result(self._transaction(work, then))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+        job = _Job(work, then, shared)
+        if not self._open:
+            job.future.set_exception(StoreUnavailable(f"journal {self.name}: not open"))
+            return job.future
+        self._jobs.append(job)
+        if self._pool is None:
+            self._run_next()
+        else:
+            self._pool.submit(self._run_next)
+        return job.future
 
     async def run(
-        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None
-    ) -> T:
-        """Run ``work(connection)`` in one transaction; returns when it is committed.
+        self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None, *,
+        shared: bool = False,
+    ) -> T:  # fmt: skip
+        """Run ``work(connection)`` in a transaction; returns when it is committed.
 
         Raises:
             StoreUnavailable: Nothing of it was written, or it is not known whether it was.
             IntegrityError: A row with this key is there; nothing was written.
         """
-        future = self.submit(work, then)
+        future = self.submit(work, then, shared=shared)
         return future.result() if future.done() else await asyncio.wrap_future(future)
 
     def run_now(self, work: Callable[[Connection], T]) -> T:
@@ -74,31 +96,83 @@ class Database:
 
     def on_connect(self, prepare: Callable[[Any], None]) -> None:
         """Call ``prepare(driver connection)`` on every connection made from now on."""
-        if self._engine is not None:
-            event.listen(self._engine, "connect", lambda connection, record: prepare(connection))
+        event.listen(self._engine, "connect", lambda connection, record: prepare(connection))
 
     def close(self) -> None:
         """Finish what is queued and close; everything after fails."""
+        self._open = False
         if self._pool is not None:
             self._pool.shutdown()
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        self._engine.dispose()
 
-    def _transaction(self, work: Callable[[Connection], T], then: Callable[[T], None] | None) -> T:
-        engine = self._engine
-        if engine is None:
-            raise StoreUnavailable(f"journal {self.name}: not open")
+    def _run_next(self) -> None:
+        """Run what waits longest, with the shared work right behind it."""
+        jobs: list[_Job] = []
+        while self._jobs and len(jobs) < _TOGETHER:
+            if jobs and not (jobs[0].shared and self._jobs[0].shared):
+                break
+            job = self._jobs.popleft()
+            if job.future.set_running_or_notify_cancel():
+                jobs.append(job)
+        if len(jobs) == 1 or (jobs and not self._together(jobs)):
+            for job in jobs:
+                self._alone(job)
+
+    def _alone(self, job: _Job) -> None:
         try:
-            with engine.begin() as db:
-                result = work(db)
+            with self._transaction() as db:
+                result = job.work(db)
+        except BaseException as error:
+            job.future.set_exception(error)
+        else:
+            _finish(job, result)
+
+    def _together(self, jobs: list[_Job]) -> bool:
+        """Run several in one transaction; False where it failed before the commit."""
+        ends: list[Callable[[], None]] = []
+        try:
+            with self._transaction() as db:
+                for job in jobs:
+                    ends.append(_tried(db, job))  # noqa: PERF401
+        except Exception as error:
+            if len(ends) < len(jobs):
+                return False
+            ends = [partial(job.future.set_exception, error) for job in jobs]
+        for end in ends:
+            end()
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as db:
+                yield db
         except IntegrityError:
             raise
         except SQLAlchemyError as error:
             raise unavailable(self.name, error) from error
-        if then is not None:
-            then(result)
-        return result
+
+
+def _tried(db: Connection, job: _Job) -> Callable[[], None]:
+    """Run one of several; returns what to do once all are committed."""
+    try:
+        with db.begin_nested():
+            result = job.work(db)
+    except (IntegrityError, QuantumTraderError) as error:
+        return partial(job.future.set_exception, error)
+
+    return partial(_finish, job, result)
+
+
+def _finish(job: _Job, result: Any) -> None:
+    """Tell that the work is committed."""
+    try:
+        if job.then is not None:
+            job.then(result)
+    except BaseException as error:
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(result)
 
 
 def open_database(

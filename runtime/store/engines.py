@@ -13,6 +13,7 @@ from runtime.store.addresses import file_of
 
 _BUSY_MS = 5_000
 _STATEMENT_MS = 60_000
+_RARE_PAGES = 10_000
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
 
@@ -34,6 +35,9 @@ def sqlite_engine(url: URL, *, writable: bool, durable: bool) -> Engine:
         if writable:
             cursor.execute("PRAGMA journal_mode=WAL")
             cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            if not durable:
+                # The disk is waited for only here, where the log goes into the file.
+                cursor.execute(f"PRAGMA wal_autocheckpoint={_RARE_PAGES}")
         cursor.close()
 
     def begun(connection: Connection) -> None:

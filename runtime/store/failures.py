@@ -18,7 +18,7 @@ _ADVICE = (
     (("unable to open",), "make its folder, or name one that exists and may be written"),
     (("password authentication", "authentication failed", "no password supplied", "role "),
      "mend user and password in QT_DATABASE_URL"),
-    (("does not exist",), "create that database first (createdb), or mend QT_DATABASE_URL"),
+    (('database "',), "create that database first (createdb), or mend QT_DATABASE_URL"),
     (("disk i/o error", "could not write", "file too large"),
      "its disk does not work or is full; nothing of this was written"),
     (("connection", "server", "timeout", "ssl"),

@@ -169,10 +169,10 @@ class SqlStore:
         return True
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        """Run statements in one transaction; returns when it is committed."""
+        """Run statements in a transaction; those that wait together are committed together."""
         if self._database is None:
             raise StoreUnavailable("journal: not open")
-        return await self._database.run(work)
+        return await self._database.run(work, shared=True)
 
 
 def _intent_of(row: Mapping[Any, Any]) -> Intent:

@@ -91,17 +91,19 @@ class StopGate(Gate):
         ``flat`` must be the venue's word, not our own book's. What is not a finite number counts
         as unknown, which is a full loss.
         """
-        kept = self._keep()
+        before, ladder, dd = self.ess, self.ladder, self.drawdowns
+        acknowledged, events = self.acknowledged, len(self.events)
         self._now_ns = now_ns
-        if math.isfinite(equity):
+        if not math.isfinite(equity + unrealised + wallet):
+            equity, unrealised, wallet = _finite(equity), _finite(unrealised), _finite(wallet)
+        if equity == equity:
             self._equity = equity
         level = super().evaluate(
-            _finite(equity), _finite(unrealised), _finite(wallet), flat, now_ns,
-            max(asked, self.causes.asked),
-        )  # fmt: skip
-        quiet = self.ess == kept.ess and not self.causes and not self._unsaved
-        if not (quiet and self.ess.state == ARMED and self.drawdowns.daily < self._warn_at):
-            self._after_evaluation(kept, now_ns)
+            equity, unrealised, wallet, flat, now_ns, max(asked, self.causes.asked)
+        )
+        quiet = self.ess is before and not self.causes and not self._unsaved
+        if not (quiet and before.state == ARMED and self.drawdowns.daily < self._warn_at):
+            self._after_evaluation(_Kept(ladder, before, dd, acknowledged, events), now_ns)
         level, self._pending = max(level, self._pending), 0
         return level
 
@@ -181,9 +183,6 @@ class StopGate(Gate):
         self._engine_errors, self._pending = s.engine_errors, s.pending
         self._warned_day, self._equity = s.warned_day, s.equity
         self.obeyed, self._now_ns = s.obeyed, s.now_ns
-
-    def _keep(self) -> _Kept:
-        return _Kept(self.ladder, self.ess, self.drawdowns, self.acknowledged, len(self.events))
 
     def _after_evaluation(self, kept: _Kept, now_ns: int) -> None:
         """Note warnings and causes, and write down what changed."""

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from envs.core.position import PendingEntry
 from envs.core.rules.walk import STYLE_MARKET, STYLE_POST_ONLY
 from runtime.port_errors import VenueRefused, VenueUnavailable
+from runtime.port_events import Filled
 from runtime.port_values import Answer, Force, NewOrder, OrderView, Outcome, Purpose, TriggerView
 from runtime.trading import records
+from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
 from runtime.trading.taking import Taking
 from runtime.trading.tickets import Ticket
 
 _LOG = logging.getLogger(__name__)
+_TOLD_S = 0.3
+"""How long the stream may take to tell a fill that an answer spoke of."""
+Protect = Callable[[int], Awaitable[None]]
 
 
 class Entering:
@@ -36,14 +40,30 @@ class Entering:
         context.dirty = True
         return ticket
 
-    async def send(self, tickets: Sequence[Ticket]) -> None:
-        """Send the entries of one close; the venue adapter writes each down before it sends it."""
+    async def send(self, tickets: Sequence[Ticket], protect: Protect | None = None) -> None:
+        """Send the entries of one close; the venue adapter writes each down before it sends it.
+
+        Sent at once, each is protected as soon as its own fill is known: a lost answer for one
+        contract leaves no other one bare.
+        """
         if self._c.options.in_turn:
             for ticket in tickets:
                 await self._send(ticket)
+            await self._taking.take()
         else:
-            await asyncio.gather(*(self._send(ticket) for ticket in tickets))
-        await self._taking.take()
+            await all_of(self._send_and_protect(ticket, protect) for ticket in tickets)
+
+    async def fetch(self, ticket: Ticket) -> bool:
+        """Ask for fills of a contract that nobody has told; False while the venue is silent."""
+        books = self._c.books
+        after = max(books.seen[ticket.symbol], default=books.floor[ticket.symbol])
+        try:
+            fills = await self._c.venue.fills_since(ticket.symbol, after)
+        except VenueUnavailable as error:
+            _LOG.warning("fills of %s: %s", ticket.symbol, error)
+            return False
+        await self._taking.take([Filled(fill, "") for fill in fills])
+        return True
 
     async def resolve(self, ticket: Ticket) -> None:
         """Ask again what became of an entry that the venue did not answer for."""
@@ -88,6 +108,16 @@ class Entering:
         books.account.pending.pop(ticket.s, None)
         books.tickets.pop(ticket.s, None)
         self._c.skipped(ticket.decision, reason)
+
+    async def _send_and_protect(self, ticket: Ticket, protect: Protect | None) -> None:
+        await self._send(ticket)
+        await self._taking.take()
+        if ticket.awaits_fills and await self._c.venue.wait(_TOLD_S):
+            await self._taking.take()
+        if ticket.awaits_fills:
+            await self.fetch(ticket)
+        if ticket.filled and protect is not None:
+            await protect(ticket.s)
 
     async def _send(self, ticket: Ticket) -> None:
         context, order = self._c, ticket.order
@@ -140,3 +170,5 @@ def _note_filled(ticket: Ticket, view: OrderView | TriggerView | None) -> None:
     """Remember what an answer says was filled: the fills themselves may be told later."""
     if isinstance(view, OrderView):
         ticket.told = max(ticket.told, view.filled_steps)
+        # A fill asked for by its contract names the order by its number only.
+        ticket.roles[f"child:{view.order_id}"] = Purpose.ENTRY.value

@@ -176,7 +176,8 @@ class Protecting:
             view = answer.view
             if view is not None and view.child_id:
                 ticket.note_child(name, view.child_id)
-            gone = answer.outcome in (Outcome.REJECTED, Outcome.ABSENT)
+            # A refusal (a rate limit) says nothing of the order: it is asked again.
+            gone = answer.outcome is Outcome.ABSENT
             if gone or (view is not None and not view.is_open):
                 ticket.stale.remove(name)
                 self._c.dirty = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -27,7 +28,7 @@ from runtime.trading.tickets import Ticket, exit_reason
 _LOG = logging.getLogger(__name__)
 _STOPS = (ExitReason.STOP, ExitReason.TRAIL, ExitReason.BREAKEVEN, ExitReason.DEFENSIVE)
 _FORCED = ("autoclose-", "adl_autoclose")
-FUNDING = "FUNDING_FEE"
+FUNDING, INSURANCE = "FUNDING_FEE", "INSURANCE_CLEAR"
 
 
 class Taking:
@@ -43,30 +44,69 @@ class Taking:
         self.income_ms = 0
         self.income_ids: set[int] = set()
         self.leverage: dict[str, int] = {}
+        self.lock = asyncio.Lock()
+        self._held: list[VenueEvent] = []
+        self._forced: set[tuple[str, int]] = set()
 
-    async def take(self) -> None:
-        """Book everything told since the last call."""
-        events = self._c.venue.take_events()
-        if events:
-            await self.book(events)
+    async def take(self, asked: Sequence[VenueEvent] = ()) -> None:
+        """Book everything told since the last call, and what was asked for, one after the other."""
+        async with self.lock:
+            held, self._held = self._held, []
+            events = (*held, *self._c.venue.take_events(), *asked)
+            if events:
+                await self.book(events)
+
+    async def catch_up(self) -> None:
+        """Book the funding that was settled and never told.
+
+        Raises:
+            VenueUnavailable: The venue did not answer.
+        """
+        async with self.lock:
+            for row in await self.funding_due():
+                self.fund(row)
 
     async def book(self, events: Sequence[VenueEvent]) -> None:
-        """Book events in the order told; funding comes before fills of the same time."""
-        rows: list[IncomeRow] = []
+        """Book events in the order told; funding comes before fills of the same time.
+
+        A fill that reduces waits until the venue has told the funding before it: a closed trade is
+        told and learned once, with all that belongs to it.
+        """
+        rows: list[IncomeRow] | None = None
         if any(isinstance(e, WalletChanged) and e.reason == FUNDING for e in events):
-            rows = await self.funding_due()
+            rows = await self._asked()
         for event in events:
             if isinstance(event, TriggerChanged):
                 self._trigger(event.trigger)
         for event in events:
             if isinstance(event, Filled):
+                if rows is None and self._reduces(event.fill):
+                    rows = await self._asked()
+                    if rows is None:
+                        self._held.append(event)
+                        continue
                 while rows and rows[0].time_ms <= event.fill.time_ms:
                     self.fund(rows.pop(0))
                 await self.fill(event.fill, event.client_id)
             else:
                 self._note(event)
-        for row in rows:
+        for row in rows or ():
             self.fund(row)
+
+    def _reduces(self, fill: Fill) -> bool:
+        """Whether a fill takes away from a position of ours."""
+        if fill.symbol not in self._c.symbols:
+            return False
+        p = self._c.books.account.positions.get(self._c.symbols.index(fill.symbol))
+        return p is not None and p.levels.side != fill.side
+
+    async def _asked(self) -> list[IncomeRow] | None:
+        """Funding due; None while the venue is silent."""
+        try:
+            return await self.funding_due()
+        except VenueUnavailable as error:
+            _LOG.warning("funding: %s", error)
+            return None
 
     def _note(self, event: VenueEvent) -> None:
         """Everything that is no fill."""
@@ -80,13 +120,13 @@ class Taking:
             _LOG.info("user stream %s: %s", "up" if event.up else "down", event.reason)
 
     async def funding_due(self) -> list[IncomeRow]:
-        """Funding settled and not booked yet, oldest first; empty while the venue is silent."""
-        try:
-            rows = await self._c.venue.income_since(max(0, self.income_ms))
-        except VenueUnavailable as error:
-            # Asked again at the next reconciliation, which compares the wallet.
-            _LOG.warning("funding: %s", error)
-            return []
+        """Funding settled and not booked yet, oldest first.
+
+        Raises:
+            VenueUnavailable: The venue did not answer.
+        """
+        rows = await self._c.venue.income_since(max(0, self.income_ms))
+        self._forced |= {(r.symbol, r.time_ms) for r in rows if r.kind == INSURANCE}
         new = [r for r in rows if r.kind == FUNDING and r.income_id not in self.income_ids]
         return sorted(new, key=lambda r: (r.time_ms, r.income_id))
 
@@ -136,7 +176,9 @@ class Taking:
         context, books = self._c, self._c.books
         p = books.account.positions[s]
         whole = fill.qty_steps >= p.book.qty
-        if client_id.startswith("autoclose-") and whole:
+        # A fill that was asked for names no client id; a forced one has a row of the insurance fund.
+        forced = (fill.symbol, fill.time_ms) in self._forced
+        if whole and (forced or client_id.startswith("autoclose-")):
             trade = books.force(s, fill, context.data)
         else:
             reason, at_level = self._reason(ticket, role, p.guard.stop_kind, client_id)

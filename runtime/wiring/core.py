@@ -36,21 +36,19 @@ class Core:
 
 def build_core(
     plan: TradePlan, bundle: Bundle, kept: Kept, venue: Venue, signals: Signals,
-    clock_ns: Callable[[], int], options: TradingOptions,
+    clock_ns: Callable[[], int], options: TradingOptions, minds: Minds | None = None,
 ) -> Core:  # fmt: skip
     """Seat the agents, recover what they had learned, and make the kernel around them.
+
+    ``minds``: those seated already, where something had to be recovered before.
 
     Raises:
         FixSettings: A mode that the runtime or the venue does not allow.
         DamagedArtifact: The agents' checkpoints do not go with the journal.
     """
     settings, live, journal = plan.settings, plan.settings.live, kept.journal
-    minds = minds_of(bundle, settings, timed=not options.in_turn)
-    learning = OnlineLearning(
-        signals, settings.core, minds.learner, reward=settings.sizing.reward,
-        advisers=minds.advisers, learn=plan.learn and live.sizing_enabled,
-        checkpoints=Checkpoints(kept.folder.checkpoints),
-    )  # fmt: skip
+    minds = minds or minds_of(bundle, settings, timed=not options.in_turn)
+    learning = learning_of(plan, kept, signals, minds)
     if journal.last_seq:
         recover(journal, learning)
     stop = EmergencyStop(
@@ -84,6 +82,16 @@ def build_core(
         run=run_record(plan, bundle),
     )
     return Core(Kernel(parts), learning, stop, minds)
+
+
+def learning_of(plan: TradePlan, kept: Kept, signals: Signals, minds: Minds) -> OnlineLearning:
+    """What learns of a run, not recovered yet."""
+    settings = plan.settings
+    return OnlineLearning(
+        signals, settings.core, minds.learner, reward=settings.sizing.reward,
+        advisers=minds.advisers, learn=plan.learn and settings.live.sizing_enabled,
+        checkpoints=Checkpoints(kept.folder.checkpoints),
+    )  # fmt: skip
 
 
 def run_record(plan: TradePlan, bundle: Bundle) -> dict[str, Any]:

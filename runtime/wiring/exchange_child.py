@@ -16,10 +16,12 @@ from pathlib import Path
 from envs.core.errors import FixInput
 from envs.core.types import NS_PER_SECOND
 from runtime.port_errors import VenueUnavailable
+from runtime.wiring.plan import LOCKSTEP
 
 _START_S = 120.0
 _STOP_S = 10.0
 _LIMIT = 2**20
+_TICKS_A_SECOND = 40.0
 _ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -43,6 +45,9 @@ def child_arguments(
     """Options of the child: settings from ``config``, its journal at ``state``."""
     out = ["--config", str(config), "--state", str(state), "--port", "0", "--speed", str(speed),
            "--limits", limits, "--start", _utc(start_ns)]  # fmt: skip
+    if speed != LOCKSTEP:
+        # Finer ticks than this nobody sees, and they would eat the processor.
+        out += ["--tick-s", f"{max(1.0, float(speed) / _TICKS_A_SECOND):g}"]
     return out if end_ns is None else [*out, "--end", _utc(end_ns)]
 
 

@@ -17,8 +17,11 @@ from runtime.bundle import Bundle, load_bundle
 from runtime.driving.lockstep import LockstepDriver
 from runtime.driving.wire import LOCKSTEP_FEED, LockstepStepper
 from runtime.port_errors import VenueUnavailable
+from runtime.settings import load_settings
 from runtime.signals.cached import CachedSignals, cached_signals
+from runtime.signals.market import instant_of
 from runtime.trading.context import TradingOptions
+from runtime.wiring.clocked import Clocked, interval_of, open_clocked
 from runtime.wiring.core import build_core
 from runtime.wiring.exchange_child import ExchangeAt, child_arguments, exchange_child
 from runtime.wiring.keeping import Kept, keep
@@ -26,6 +29,7 @@ from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import CONFIG, open_state
 from runtime.wiring.stepped import SteppedDrive
 from runtime.wiring.trader import Trader
+from runtime.wiring.warming import warm_up, warm_up_built_in
 
 _STREAM_S = 10.0
 WIDE = BudgetLimits(weight_1m=10**7, orders_1m=10**7, orders_10s=10**7)
@@ -37,20 +41,15 @@ _AS_SOLD = 60.0
 @asynccontextmanager
 async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
     """Open a trader on the local exchange; see ``open_trader``."""
-    if not plan.lockstep:
-        from runtime.wiring.timed import open_local_timed
-
-        async with open_local_timed(plan) as trader:
-            yield trader
-        return
     bundle = load_bundle(plan.bundle)
-    signals = cached_signals(
-        bundle, plan.settings, start_ns=plan.start_ns, end_ns=plan.end_ns, cache=plan.cache,
-        learning=plan.learn,
-    )  # fmt: skip
+    require_local(plan, bundle)
     async with AsyncExitStack() as stack:
+        if not plan.lockstep:
+            yield await _in_its_own_time(plan, bundle, stack)
+            return
+        signals = known_signals(plan, bundle)
         kept = stack.enter_context(keep(plan, open_state(plan)))
-        at = await stack.enter_async_context(exchange_for(plan, kept, bundle, signals))
+        at = await stack.enter_async_context(exchange_for(plan, kept, *span_of(signals)))
         control = await stack.enter_async_context(LockstepControl(at.control))
         symbols = signals.data.market.symbols
         client = make_exchange("local", url=at.rest)
@@ -81,28 +80,78 @@ async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
         )  # fmt: skip
 
 
+def known_signals(plan: TradePlan, bundle: Bundle) -> CachedSignals:
+    """Signals on the bars that the exchange is going to show."""
+    return cached_signals(
+        bundle, plan.settings, start_ns=plan.start_ns, end_ns=plan.end_ns, cache=plan.cache,
+        learning=plan.learn,
+    )  # fmt: skip
+
+
+def span_of(signals: CachedSignals) -> tuple[int, int]:
+    """Close after which trading begins, and the last one; nanoseconds."""
+    close_ns = signals.data.market.close_ns
+    return int(close_ns[signals.row]), int(close_ns[signals.last_row])
+
+
 @asynccontextmanager
 async def exchange_for(
-    plan: TradePlan, kept: Kept, bundle: Bundle, signals: CachedSignals
+    plan: TradePlan, kept: Kept, start_ns: int, end_ns: int | None
 ) -> AsyncIterator[ExchangeAt]:
-    """The exchange asked for, or a child with the bars the signals were made of."""
+    """The exchange asked for, or a child that begins after the close ``start_ns``."""
     if plan.exchange_url:
         yield ExchangeAt(plan.exchange_url, plan.control_url)
         return
-    run = plan.settings.run
-    if run.is_synthetic and (run.start is not None or run.test_end is not None):
-        raise FixSettings(
-            "--venue local: the bundle was trained on a part of the built-in market cut by --start "
-            "or --test-end, which the local exchange cannot cut: use --venue sim, or train without"
-        )
-    close_ns = signals.data.market.close_ns
     arguments = child_arguments(
-        kept.folder.path / CONFIG, kept.folder.exchange_journal, plan.speed,
-        int(close_ns[signals.row]), int(close_ns[signals.last_row]),
+        kept.folder.path / CONFIG, kept.folder.exchange_journal, plan.speed, start_ns, end_ns,
         "vendor" if is_as_sold(plan) else "none",
     )  # fmt: skip
     async with exchange_child(arguments) as at:
         yield at
+
+
+async def _in_its_own_time(plan: TradePlan, bundle: Bundle, stack: AsyncExitStack) -> Trader:
+    """The market moves by itself: planted votes are known beforehand, models are asked live."""
+    known, (start_ns, end_ns) = None, _period(plan, bundle)
+    if bundle.manifest["signal_origin"] == "planted":
+        known = known_signals(plan, bundle)
+        start_ns, end_ns = span_of(known)
+        await warm_up(plan, known.data, known.votes, known.row)
+    else:
+        await warm_up_built_in(plan)
+    kept = stack.enter_context(keep(plan, open_state(plan)))
+    at = await stack.enter_async_context(exchange_for(plan, kept, start_ns, end_ns))
+    begin_ns = max(at.now_ns, start_ns)
+    bars = 0 if end_ns is None else max(0, (end_ns - begin_ns) // interval_of(bundle))
+    clocked = Clocked(
+        client=make_exchange("local", url=at.rest), speed=float(plan.speed), wall=False,
+        limits=None if is_as_sold(plan) else WIDE, known=known, begin_ns=begin_ns, end_ns=end_ns,
+        gone=at.gone, most_bars=min(x for x in (bars, plan.max_bars) if x) if bars else 0,
+    )  # fmt: skip
+    return await open_clocked(plan, bundle, kept, clocked, stack)
+
+
+def _period(plan: TradePlan, bundle: Bundle) -> tuple[int, int | None]:
+    """Close before the first bar to trade, and the last one (None: the data's)."""
+    start_ns, end_ns = plan.start_ns, plan.end_ns
+    if start_ns is None:
+        start_ns = instant_of(bundle, "test_start")
+        end_ns = instant_of(bundle, "test_end") if end_ns is None else end_ns
+    return start_ns - interval_of(bundle), end_ns
+
+
+def require_local(plan: TradePlan, bundle: Bundle) -> None:
+    """Refuse what the local exchange cannot show.
+
+    Raises:
+        FixSettings: A part of the built-in market, which it has whole only.
+    """
+    own = load_settings(toml_path=bundle.settings_toml).run
+    if plan.settings.run.is_synthetic and (own.start is not None or own.test_end is not None):
+        raise FixSettings(
+            "--venue local: the bundle was trained on a part of the built-in market cut by --start "
+            "or --test-end, which the local exchange cannot cut: use --venue sim, or train without"
+        )
 
 
 def is_as_sold(plan: TradePlan) -> bool:

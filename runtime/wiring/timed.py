@@ -1,31 +1,17 @@
-"""Traders of venues whose market moves by itself: the local exchange, the demo, live."""
+"""Riding a market that moves by itself: the local exchange in its own time, the demo, live."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 
-from runtime.adapters.ccxt_factory import make_exchange
-from runtime.adapters.ccxt_feed import CcxtFeed
-from runtime.adapters.ccxt_venue import CcxtVenue
-from runtime.adapters.clocks import SystemClock
-from runtime.adapters.rate_budget import RateBudget
-from runtime.bundle import load_bundle
-from runtime.driving.market_clock import MarketClock
-from runtime.driving.timed import TimedDriver, TimedSettings, venue_settings
+from runtime.driving.timed import TimedDriver, TimedSettings
 from runtime.kernel import Kernel
 from runtime.settings import Settings
-from runtime.signals.cached import cached_signals
 from runtime.trading.context import TradingOptions
-from runtime.wiring.core import build_core
 from runtime.wiring.errors import CoreFailed
-from runtime.wiring.keeping import keep
-from runtime.wiring.local import WIDE, exchange_for, is_as_sold
-from runtime.wiring.plan import TradePlan
-from runtime.wiring.state_folder import open_state
-from runtime.wiring.trader import Ended, Trader
+from runtime.wiring.trader import Ended
 
 _LATE_S = 5.0
 _DECIDE_WALL_S = 5.0
@@ -38,14 +24,16 @@ class TimedDrive:
         stop: what the driver was made with.
         ended: whether the market has ended.
         gone: done when the exchange's process ended; None where it is not ours.
+        catch_up: what is to be done between recovery and driving.
     """
 
     def __init__(
         self, driver: TimedDriver, kernel: Kernel, stop: asyncio.Event,
         ended: Callable[[], bool], gone: asyncio.Task[int] | None = None,
+        catch_up: Callable[[], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
         self._driver, self._kernel, self._stop = driver, kernel, stop
-        self._ended, self._gone = ended, gone
+        self._ended, self._gone, self._catch_up = ended, gone, catch_up
 
     async def run(self) -> Ended:
         """Drive until the market ends, enough bars closed, or ``stop``.
@@ -53,6 +41,8 @@ class TimedDrive:
         Raises:
             CoreFailed: The local exchange's process ended.
         """
+        if self._catch_up is not None:
+            await self._catch_up()
         running = asyncio.create_task(self._driver.run())
         waited = {running} if self._gone is None else {running, self._gone}
         try:
@@ -116,47 +106,3 @@ def timed_options(settings: Settings, speed: float, interval_ns: int, full: bool
         protect_deadline_s=settings.trading.protect_deadline_s * max(1.0, speed),
         decide_within_s=within_s, in_turn=False, full=full,
     )  # fmt: skip
-
-
-@asynccontextmanager
-async def open_local_timed(plan: TradePlan) -> AsyncIterator[Trader]:
-    """A trader on the local exchange in its own time, on bars and votes known beforehand."""
-    bundle, speed = load_bundle(plan.bundle), float(plan.speed)
-    signals = cached_signals(
-        bundle, plan.settings, start_ns=plan.start_ns, end_ns=plan.end_ns, cache=plan.cache,
-        learning=plan.learn,
-    )  # fmt: skip
-    market = signals.data.market
-    symbols, first, last = market.symbols, signals.row, signals.last_row
-    async with AsyncExitStack() as stack:
-        kept = stack.enter_context(keep(plan, open_state(plan)))
-        at = await stack.enter_async_context(exchange_for(plan, kept, bundle, signals))
-        clock = SystemClock()
-        venue = CcxtVenue(
-            make_exchange("local", url=at.rest), kept.store, symbols, clock=clock,
-            budget=RateBudget(clock, None if is_as_sold(plan) else WIDE),
-            settings=venue_settings(speed),
-        )  # fmt: skip
-        stack.push_async_callback(venue.close)
-        await venue.open()
-        feed = CcxtFeed(venue.link)
-        stack.push_async_callback(feed.close)
-        await feed.open(symbols, plan.settings.run.timeframe)
-        start_ns = at.now_ns or int(market.close_ns[first])
-        market_clock = MarketClock(venue.link, feed, wall=False, start_ns=start_ns)
-        core = build_core(
-            plan, bundle, kept, venue, signals, market_clock.now_ns,
-            timed_options(plan.settings, speed, market.interval_ns, plan.journal == "full"),
-        )  # fmt: skip
-        stop, kernel = asyncio.Event(), core.kernel
-        end = EndOfData(int(market.close_ns[last]), lambda: kernel.bar_ns, market_clock.now_ns)
-        driver = TimedDriver(
-            kernel, venue, feed, market_clock, symbols, timed_settings(plan.settings, speed), stop,
-            core.stop, plan.max_bars, end,
-        )  # fmt: skip
-        yield Trader(
-            plan, bundle, kept.folder, kernel, TimedDrive(driver, kernel, stop, end, at.gone),
-            venue, feed, kept.journal, signals, core.learning, core.stop,
-            most_bars=min(last - first, plan.max_bars or last), first_ns=start_ns,
-            journal_name=kept.name,
-        )  # fmt: skip

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-from agents.sizing.counterfactual import CounterfactualAgent
 from agents.reinforcement.manager import ReinforcementManager
-from agents.reinforcement.settings import ReinforcementSettings
+from agents.sizing.counterfactual import CounterfactualAgent
 from envs.core.trade import ClosedTrade
-from runtime.journal.bodies import decision_of, labels_of, resolved_of
+from runtime.journal.bodies import resolved_of
 from runtime.journal.codec import decode
+from runtime.learning.learning import OnlineLearning
+from runtime.learning.recovery import decision_reader, learn_journal
 from tests.faults.runtime_checks import once
-from tests.faults.runtime_script import HORIZON
+from tests.faults.runtime_market import series_for
+from tests.faults.runtime_script import ScriptedSignals
 
 
 def trades_of(journal: Any) -> list[ClosedTrade]:
@@ -30,22 +33,40 @@ def journal_faults(journal: Any) -> list[str]:
     return found
 
 
-def learned_faults(runtime: Any) -> list[str]:
-    """Where the agents are not what the journal teaches from its beginning, each line once."""
-    agent = CounterfactualAgent(runtime.agent.preset, runtime.agent.settings)
-    manager = ReinforcementManager(ReinforcementSettings(), HORIZON)
-    decided = {e.key: decision_of(e.body) for e in runtime.journal.read({"decision"})}
-    for entry in runtime.journal.read({"labels", "resolved"}):
-        if entry.kind == "labels":
-            manager.learn_labels(labels_of(entry.body))
-            continue
-        resolved = resolved_of(entry.body, decided.__getitem__)
-        agent.learn_one(resolved)
-        manager.learn_one(resolved)
-    found = [] if agent.digest() == runtime.agent.digest() else ["agent: not what was journalled"]
-    if managed(manager) != managed(runtime.signals.manager):
+def learned_faults(runtime: Any, *, ended: bool = False) -> list[str]:
+    """Where the agents are not what the journal teaches from its beginning, each line once.
+
+    ``ended``: everything has resolved, so each closed trade is the outcome of one decision.
+    """
+    plan, learning = runtime.plan, runtime.learning
+    found = [f"{learning.learner.refused} rows refused"] if learning.learner.refused else []
+    fresh = fresh_learning(plan, runtime.agent)
+    learn_journal(runtime.journal, fresh, 0)
+    if fresh.agent.digest() != runtime.agent.digest():
+        found.append("agent: not what was journalled")
+    if managed(fresh.manager) != managed(runtime.signals.manager):
         found.append("manager: not what was journalled")
+    if ended:
+        found += outcome_faults(runtime.journal)
     return found
+
+
+def fresh_learning(plan: Any, like: CounterfactualAgent) -> OnlineLearning:
+    """Agents that have learned nothing, over the same market."""
+    series = series_for(plan.data(), plan.core)
+    signals = ScriptedSignals(series, plan.shape.seed, plan.shape.first_row, plan.share)
+    agent = CounterfactualAgent(like.preset, like.settings)
+    return OnlineLearning(signals, plan.core, agent, reward=like.settings.reward)
+
+
+def outcome_faults(journal: Any) -> list[str]:
+    """Closed trades that are not the outcome of exactly one resolved decision."""
+    reader = decision_reader(journal)
+    rows = [resolved_of(e.body, reader) for e in journal.read({"resolved"})]
+    learned = [r.outcome for r in rows if isinstance(r.outcome, ClosedTrade)]
+    names = Counter(t.decision_id for t in learned)
+    made = Counter(t.decision_id for t in trades_of(journal))
+    return [] if names == made else [f"learned {names - made}, not learned {made - names}"]
 
 
 def managed(manager: ReinforcementManager) -> tuple[Any, ...]:

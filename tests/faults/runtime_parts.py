@@ -14,22 +14,19 @@ from typing import Any
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
 from envs.core.actions import preset
-from envs.core.errors import DamagedArtifact
 from envs.core.hooks import HookChain
 from envs.core.settings import CoreSettings
-from envs.core.trade import Decision
-from envs.core.view import DecisionView
 from runtime.adapters.ccxt_factory import make_exchange
 from runtime.adapters.ccxt_truth import AskPolicy
 from runtime.adapters.ccxt_venue import CcxtVenue, VenueSettings
+from runtime.adapters.lockstep_venue import LockstepVenue
 from runtime.adapters.user_stream import StreamSettings
 from runtime.journal.sql_journal import SqlJournal
-from runtime.journal.bodies import decision_of
 from runtime.kernel import Kernel
 from runtime.kernel_parts import KernelParts
 from runtime.learning.checkpoints import Checkpoints
 from runtime.learning.learning import OnlineLearning
-from runtime.learning.recovery import recover
+from runtime.learning.recovery import decision_reader, recover
 from runtime.settings import Settings
 from runtime.store.database import Database, open_database
 from runtime.store.sql_store import SqlStore
@@ -115,7 +112,8 @@ async def open_runtime(
     store, journal = SqlStore(database), SqlJournal(database)
     client = make_exchange("local", url=url, timeout_ms=plan.timeout_ms)
     client.streaming["keepAlive"] = 200 if plan.options.in_turn else 10_000
-    venue = CcxtVenue(
+    kind = LockstepVenue if plan.options.in_turn else CcxtVenue
+    venue = kind(
         wrap("client", client), wrap("store", store), plan.shape.symbols, settings=plan.venue
     )
     await venue.open()
@@ -143,12 +141,6 @@ async def _started(
         plan.core, plan.core.start_equity_quote, clock_ns(), journal.add, auto_acknowledge=True
     )
 
-    def found(decision_id: str) -> tuple[DecisionView, Decision]:
-        entry = journal.record("decision", decision_id)
-        if entry is None:
-            raise DamagedArtifact(f"journal: no decision {decision_id}")
-        return decision_of(entry.body)
-
     async def checkpoint(force: bool) -> None:
         learning.checkpoint(journal.last_seq, force=force)
 
@@ -158,7 +150,7 @@ async def _started(
             venue=wrap("venue", venue), signals=signals, learning=wrap("learning", learning),
             journal=wrap("journal", journal), stop=stop, brain=EagerBrain(agent, plan.most_size),
             chain=HookChain(), account_name=ACCOUNT, clock_ns=clock_ns, store=wrap("store", store),
-            found=found, checkpoint=checkpoint, options=plan.options,
+            found=decision_reader(journal), checkpoint=checkpoint, options=plan.options,
         )
     )  # fmt: skip
     await kernel.start()

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runtime.adapters.ccxt_feed import CcxtFeed, FeedSettings
+from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.lockstep_control import LockstepControl
 from runtime.driving.steps import CLOSE, Step
-from runtime.driving.wire import LockstepStepper
+from runtime.driving.wire import LOCKSTEP_FEED, LockstepStepper
 from runtime.exchange.fault_acts import FaultActs
 from runtime.exchange.fault_kinds import ACTS, Fault, FaultKind
 from runtime.exchange.hosting import HostedExchange
@@ -29,7 +29,6 @@ from tests.faults.runtime_journal import journal_faults, learned_faults, trades_
 from tests.faults.runtime_market import market_for
 from tests.faults.runtime_parts import Plan, Runtime, Wrap, as_it_is, open_runtime
 
-STANDS_STILL = FeedSettings(max_age_s=1e9, silence_s=float("inf"), poll_s=float("inf"))
 TIMEOUT_S = 40.0
 
 
@@ -147,9 +146,10 @@ class Rig:
         assert not found, "\n".join(found)
 
 
-async def faults_of(venue: Venue, runtime: Runtime, bounds: Bounds) -> list[str]:
+async def faults_of(
+    venue: Venue, runtime: Runtime, bounds: Bounds, *, ended: bool = False
+) -> list[str]:  # fmt: skip
     """Everything that contradicts the common invariants."""
-    runtime.journal.verify()
     account = runtime.kernel.context.books.account
     names = runtime.plan.shape.symbols
     positions = {names[s]: p.levels.side * p.book.qty for s, p in account.positions.items()}
@@ -158,7 +158,7 @@ async def faults_of(venue: Venue, runtime: Runtime, bounds: Bounds) -> list[str]
     found += ledger_faults(venue.auditor, account.cash_units, trades_of(runtime.journal))
     found += await intent_faults(venue.auditor, runtime.store)
     found += journal_faults(runtime.journal)
-    return found + learned_faults(runtime)
+    return found + learned_faults(runtime, ended=ended)
 
 
 @asynccontextmanager
@@ -178,12 +178,12 @@ async def runtime_on(venue: Venue, wrap: Wrap = as_it_is) -> AsyncIterator[Rig]:
             open_runtime(venue.plan, addresses.rest, clock, wrap)
         )
         control = await stack.enter_async_context(LockstepControl(addresses.control))
-        feed = CcxtFeed(runtime.venue.link, STANDS_STILL)
+        feed = CcxtFeed(runtime.venue.link, LOCKSTEP_FEED)
         await feed.open(venue.plan.shape.symbols, "1m")
         stack.push_async_callback(feed.close)
-        yield Rig(
-            venue, runtime, LockstepStepper(control, runtime.venue, feed, venue.plan.shape.symbols)
-        )
+        stepper = LockstepStepper(control, runtime.venue, feed)
+        await stepper.begin()
+        yield Rig(venue, runtime, stepper)
 
 
 def quiet(plan: Plan, **shape: Any) -> Plan:

@@ -10,89 +10,54 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from runtime.driving.timed import TimedDriver, TimedSettings
 from runtime.exchange.fault_schedule import Schedule
 from runtime.kernel_ports import Quote
 from runtime.port_errors import VenueUnavailable
 from runtime.trading.context import TradingOptions
 from tests.chaos.draws import Storm
 from tests.faults.runtime_checks import Bounds
-from tests.faults.runtime_feed import DirectFeed
+from tests.faults.runtime_feed import DirectFeed, SessionClock
 from tests.faults.runtime_parts import REAL, Plan, Runtime, Wrap, as_it_is, open_runtime
 from tests.faults.runtime_rig import Venue, faults_of, venue_for
 
 BY_CLOCK = TradingOptions(in_turn=False)
+TIMES = TimedSettings()
+"""Those of production."""
+AFTERMATH_S = 5.0
+SETTLED = Bounds(doubled_s=10.0)
+_STARTING = asyncio.Lock()
+"""Runs start one after the other: many at once would be a load that nobody asked about."""
 
 
 @dataclass
 class Timed:
-    """A runtime driven by the clock.
-
-    Attributes:
-        errors: steps of the loop that raised.
-    """
+    """A runtime driven by the clock."""
 
     venue: Venue
     runtime: Runtime
-    feed: DirectFeed
-    monitor_s: float = 1.0
-    cycle_s: float = 5.0
-    errors: list[str] = field(default_factory=list)
+    driver: TimedDriver
+    feed: Any
     _task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Let it trade."""
-        self._task = asyncio.create_task(self._loop())
+        self._task = asyncio.create_task(self.driver.run())
 
     async def end(self) -> None:
         """Let it stop after the step it is in."""
         task, self._task = self._task, None
         if task is not None:
-            self._stopping = True
+            self.driver.stop.set()
             await task
-
-    _stopping: bool = False
 
     def quotes(self) -> dict[str, Quote]:
         """Where the contracts stand."""
         state, now_ns = self.venue.session.state, self.venue.session.now_ns
         return {n: Quote(q.last_ticks, q.mark_ticks, now_ns) for n, q in state.quotes.items()}
-
-    async def _loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        compared = looked = loop.time()
-        while not self._stopping:
-            await self.runtime.venue.wait(0.05)
-            now = loop.time()
-            for close_ms, bars in self._closes():
-                await self._guard(
-                    self.runtime.kernel.on_close(
-                        close_ms * 1_000_000, bars, quotes=self.quotes()
-                    )
-                )
-            if self.runtime.venue._intake._events or now - looked >= self.monitor_s:
-                looked = now
-                kernel = self.runtime.kernel
-                await self._guard(kernel.monitor(self.venue.session.now_ns, self.quotes()))
-            if now - compared >= self.cycle_s:
-                compared = loop.time()
-                await self._guard(self.runtime.kernel.reconcile())
-
-    def _closes(self) -> list[tuple[int, tuple[Any, ...]]]:
-        found: dict[int, list[Any]] = {}
-        for bar in self.feed.take_bars():
-            found.setdefault(bar.close_ms, []).append(bar)
-        return [(ms, tuple(bars)) for ms, bars in sorted(found.items())]
-
-    async def _guard(self, step: Any) -> None:
-        try:
-            await step
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            self.errors.append(f"{type(error).__name__}: {error}")
 
 
 def by_clock(plan: Plan) -> Plan:
@@ -101,40 +66,49 @@ def by_clock(plan: Plan) -> Plan:
 
 
 @asynccontextmanager
-async def timed(plan: Plan, wrap: Wrap = as_it_is, **changes: Any) -> AsyncIterator[Timed]:
+async def timed(
+    plan: Plan, wrap: Wrap = as_it_is, times: TimedSettings = TIMES, **changes: Any
+) -> AsyncIterator[Timed]:  # fmt: skip
     """An exchange whose market moves, and a runtime on it that has recovered."""
     plan = by_clock(plan)
     async with AsyncExitStack() as stack:
         venue = await stack.enter_async_context(
             venue_for(plan, **({"speed": 1.0, "tick_s": 0.1} | changes))
         )
-        feed = DirectFeed(venue.session)
+        feed, clock = DirectFeed(venue.session), SessionClock(venue.session)
+        await feed.open(plan.shape.symbols, "1m")
         addresses = venue.exchange.addresses
-        runtime = await stack.enter_async_context(
-            open_runtime(plan, addresses.rest, lambda: venue.session.now_ns, wrap)
-        )
-        yield Timed(venue, runtime, feed)
+        async with _STARTING:
+            runtime = await stack.enter_async_context(
+                open_runtime(plan, addresses.rest, clock.now_ns, wrap)
+            )
+        driver = TimedDriver(
+            runtime.kernel, runtime.venue, feed, clock,  # type: ignore[arg-type]
+            plan.shape.symbols, times, asyncio.Event(), runtime.stop,
+        )  # fmt: skip
+        yield Timed(venue, runtime, driver, feed)
 
 
 async def settle(made: Timed, seconds: float = 25.0) -> list[str]:
-    """End the faults, flatten, and wait until both sides agree; returns what does not."""
+    """End the faults, close everything, and wait until both sides agree; what does not agree."""
     made.venue.calm()
+    # What the last faults did must be mended by the runtime itself.
+    await asyncio.sleep(AFTERMATH_S)
     await made.end()
-    kernel = made.runtime.kernel
-    found: list[str] = ["nothing was compared"]
-    async with asyncio.timeout(seconds):
-        for attempt in range(20):
-            with contextlib.suppress(VenueUnavailable):
-                await made.runtime.venue.reconcile()
-            with contextlib.suppress(Exception):
-                await kernel.reconcile()
-                await kernel.monitor(made.venue.session.now_ns, made.quotes())
-                await kernel.stop(flatten=True)
-            found = await faults_of(made.venue, made.runtime, Bounds(doubled_s=1e9))
+    kernel, found = made.runtime.kernel, ["nothing was compared"]
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + seconds
+    while loop.time() < ends:
+        with contextlib.suppress(VenueUnavailable):
+            await made.runtime.venue.reconcile()
+            await kernel.reconcile()
+            await kernel.monitor(made.venue.session.now_ns, made.quotes())
+            await kernel.finish()
+            found = await faults_of(made.venue, made.runtime, SETTLED)
             if not found and not made.venue.session.state.has_business():
-                break
-            await asyncio.sleep(0.3)
-    return found
+                return []
+        await asyncio.sleep(0.4)
+    return found or ["still open"]
 
 
 async def weather(made: Timed, storm: Storm, seconds: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import struct
 import types
@@ -13,7 +15,7 @@ from typing import Any, Union, get_args, get_origin
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.core.errors import DamagedArtifact
@@ -35,12 +37,17 @@ from envs.core.trade import (
     Skipped,
 )
 from envs.core.view import DecisionView
+from envs.core.world import World
 from runtime import port_values
+from runtime.journal.bodies import decision_of, resolved_of
 from runtime.journal.codec import decode, dumps, encode, loads
+from runtime.journal.memory_journal import MemoryJournal
 from runtime.journal.shapes import alternatives, field_hints, is_structure
 from runtime.kernel_ports import Quote
 from runtime.port_events import Filled, WalletChanged
 from runtime.port_market import Bar, Mark
+from runtime.trading.records import decision_record, resolved_record
+from tests.property.strategies import Case, cases, play
 
 RECORDS = (
     Alternatives, Bar, Book, ClosedTrade, Decision, DecisionView, Ess, Filled, GateEvent, Guard,
@@ -121,6 +128,7 @@ def same(a: Any, b: Any) -> bool:
 
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
 @given(data=st.data())
+@settings(max_examples=40)
 def test_a_record_comes_back_bit_for_bit(cls: type, data: st.DataObject) -> None:
     value = data.draw(values(cls))
     text = dumps(value)
@@ -146,6 +154,7 @@ def test_a_state_of_plain_values_comes_back_bit_for_bit(state: dict[str, Any]) -
 
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: f"{cls.__module__}.{cls.__name__}")
 @given(data=st.data())
+@settings(max_examples=5)
 def test_missing_and_unknown_fields_are_refused_by_name(cls: type, data: st.DataObject) -> None:
     value = data.draw(values(cls))
     told = encode(value)
@@ -155,3 +164,48 @@ def test_missing_and_unknown_fields_are_refused_by_name(cls: type, data: st.Data
         decode(cls, without)
     with pytest.raises(DamagedArtifact, match=f"{cls.__name__}.*unknown 'added'"):
         decode(cls, told | {"added": 1})
+
+
+@given(cases())
+@settings(max_examples=15)
+def test_what_an_episode_makes_comes_back_through_the_journal(case: Case) -> None:
+    journal = MemoryJournal()
+    made: list[tuple[Any, Any]] = []
+
+    def keep(value: Any) -> None:
+        made.append((decode(type(value), loads(dumps(value))), copy.deepcopy(value)))
+
+    def watch(world: World) -> None:
+        account, gate = world.account, world.gate
+        for value in (*account.positions.values(), *account.pending.values(), gate.ess):
+            keep(value)
+        keep(gate.ladder)
+
+    episode = play(case, watch=watch)
+    for view, decision in episode.sent:
+        journal.add(decision_record(view, decision))
+    for resolved in episode.resolved:
+        unit = ResolvedDecision(resolved.decision, resolved.outcome, 0.0)
+        journal.add(resolved_record(resolved.row, unit))
+    asyncio.run(journal.commit())
+    for back, value in made:
+        assert same(plainly(back), plainly(value))
+    found = {e.key: decision_of(e.body) for e in journal.read({"decision"})}
+    assert len(found) == len(episode.sent)
+    for view, decision in episode.sent:
+        assert same(plainly(found[view.decision_id]), plainly((view, decision)))
+    units = [resolved_of(e.body, lambda name: found[name]) for e in journal.read({"resolved"})]
+    for unit, resolved in zip(units, episode.resolved, strict=True):
+        assert unit.decision is found[resolved.decision.decision_id][1]
+        assert same(plainly(unit.outcome), plainly(resolved.outcome))
+
+
+def plainly(value: Any) -> Any:
+    """The same with plain numbers: NumPy's scalars come back as Python's, with the same bits."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plainly(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, tuple | list):
+        return [plainly(v) for v in value]
+    return value

@@ -13,7 +13,7 @@ from envs.core.settings import CoreSettings
 from runtime.adapters.ccxt_factory import make_exchange
 from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.lockstep_control import LockstepControl
-from runtime.adapters.lockstep_venue import LockstepVenue
+from runtime.adapters.lockstep_venue import PATIENT, LockstepVenue
 from runtime.adapters.sim_feed import SimFeed
 from runtime.adapters.sim_venue import SimVenue
 from runtime.driving.sim import SimStepper
@@ -37,6 +37,8 @@ from tests.faults.adapter_rig import FAST, eventually
 from tests.unit.runtime.exchange.cases import CALM, Bar, data_of
 
 A, B = "BTCUSDT", "ETHUSDT"
+SURE = replace(PATIENT, ask=FAST.ask)
+"""What is not found is soon known to be absent."""
 HINTS = (WalletChanged, ModeChanged)
 
 
@@ -144,8 +146,7 @@ async def pair_on(
     ):
         await store.open()
         client = make_exchange("local", url=exchange.addresses.rest, timeout_ms=5_000)
-        client.streaming["keepAlive"] = 200
-        ccxt = LockstepVenue(client, store, names, settings=FAST)
+        ccxt = LockstepVenue(client, store, names, settings=SURE)
         sim, sim_feed = SimVenue(alone), SimFeed(alone)
         feed = CcxtFeed(ccxt.link, LOCKSTEP_FEED)
         try:

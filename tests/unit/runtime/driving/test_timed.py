@@ -52,6 +52,7 @@ class Listener:
     looks: list[tuple[int, dict[str, Quote]]] = field(default_factory=list)
     closes: list[tuple[int, int]] = field(default_factory=list)
     compared: int = 0
+    watched: int = 0
     events: list[Any] = field(default_factory=list)
     blocks: dict[str, str] = field(default_factory=dict)
 
@@ -69,6 +70,9 @@ class Listener:
         self.closes.append((close_ns, len(bars)))
         if self.fails == "on_close":
             raise RuntimeError("on purpose")
+
+    async def watch(self) -> None:
+        self.watched += 1
 
     async def reconcile(self) -> None:
         self.compared += 1
@@ -229,7 +233,7 @@ def test_settings_out_of_range_are_refused() -> None:
     assert quick.monitor_wall_s == quick.least_s
     assert TimedSettings(speed=10.0).cycle_wall_s == 3.0
     assert venue_settings(1.0).stream.put_s == 1_200.0
-    assert venue_settings(36_000.0).stream.put_s < 0.1
+    assert venue_settings(60.0).stream.put_s == venue_settings(36_000.0).stream.put_s == 20.0
 
 
 def bar(symbol: str, hour: int) -> Bar:
@@ -280,7 +284,7 @@ def test_the_kernel_rides_by_the_clock_and_its_books_are_the_venues(tmp_path: Pa
     case = replace(case, market=replace(case.market, symbols=NAMES, instruments=instruments))
     data = prepare(case.market, case.settings)
     settings = ExchangeSettings(
-        symbols=NAMES, port=0, speed=14_400.0, tick_s=300.0, core=case.settings, limits="none",
+        symbols=NAMES, port=0, speed=7_200.0, tick_s=300.0, core=case.settings, limits="none",
         start_quote=case.settings.start_equity_quote,
     )  # fmt: skip
 
@@ -292,6 +296,7 @@ def test_the_kernel_rides_by_the_clock_and_its_books_are_the_venues(tmp_path: Pa
             open_store(tmp_path) as store,
         ):
             venue = make_venue(exchange, store, venue_settings(settings.rate))
+            venue.link.exchange.streaming["keepAlive"] = 5_000
             feed = CcxtFeed(venue.link, QUICK)
             await venue.open()
             await eventually(lambda: venue.health().stream_up)
@@ -310,14 +315,14 @@ def test_the_kernel_rides_by_the_clock_and_its_books_are_the_venues(tmp_path: Pa
             clock = MarketClock(venue.link, feed, wall=False, start_ns=session.now_ns)
             driver = TimedDriver(
                 kernel, venue, feed, clock, NAMES,
-                TimedSettings(speed=settings.rate, grace_s=0.2), stop, kernel.parts.stop,
-                max_bars=40,
+                TimedSettings(speed=settings.rate, grace_s=0.5), stop, kernel.parts.stop,
+                max_bars=18,
             )  # fmt: skip
             await driver.run()
-            await driver.kernel.reconcile()
+            await kernel.reconcile()
             assert await kernel.stop(flatten=True) == ()
             assert driver.errors == 0
-            assert len(kernel.trades) > 2
+            assert kernel.trades
             account = kernel.context.books.account
             assert session.state.ledger.wallet_units == account.cash_units
             assert not session.state.holdings

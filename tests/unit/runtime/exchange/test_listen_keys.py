@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runtime.exchange.errors import VenueError
-from runtime.exchange.listen_keys import LIFE_MS, ListenKeys
+from runtime.exchange.listen_keys import LIFE_MS, ListenKeys, life_at
 
 
 class Now:
@@ -65,3 +65,9 @@ def test_keys_repeat_with_their_seed() -> None:
     one, same, other = ListenKeys(now, 1), ListenKeys(now, 1), ListenKeys(now, 2)
     assert one.create() == same.create() != other.create()
     assert len(one.create()) == 64
+
+
+def test_a_key_lives_a_wall_minute_at_least_and_in_lockstep_for_ever() -> None:
+    assert life_at(1.0) == life_at(60.0) == LIFE_MS
+    assert life_at(3_600.0) == 60 * LIFE_MS
+    assert life_at(0.0) > 10_000 * 24 * LIFE_MS

@@ -101,14 +101,14 @@ def test_pieces_join_and_prices_are_linear_between_vertices() -> None:
     prices = []
     while point != Point(1, 3):
         following = market.next_tick(point)
-        piece = market.piece("A", point, following)
+        piece = market.piece("A", point, following, market.time_of(following))
         assert (piece.at_open, piece.a) == (False, at)
         assert piece.now_ns == market.time_of(following)
         at, point = piece.b, following
         prices.append(at)
     assert prices == [9_925, 9_850, 9_775, 9_700, 9_875, 10_050, 10_225, 10_400, 10_325, 10_250,
                       10_175, 10_100]  # fmt: skip
-    opened = market.piece("A", Point(0, 3), Point(1, 0))
+    opened = market.piece("A", Point(0, 3), Point(1, 0), market.time_of(Point(1, 0)))
     assert (opened.at_open, opened.a, opened.b) == (True, 10_000, 10_000)
 
 

@@ -62,3 +62,26 @@ def test_wrong_input_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["journal", "show", "--state", str(tmp_path), "--last", "0"]) == 2
     assert main(["journal", "verify", "--state", "postgresql://u:pw@127.0.0.1:1/x"]) == 3
     assert "pw@" not in capsys.readouterr().err
+
+
+def test_a_journal_written_anew_is_found_by_an_earlier_export(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(f"sqlite:///{tmp_path / 'journal.db'}", 3)
+    file = tmp_path / "out.jsonl"
+    verify = ["journal", "verify", "--state", str(tmp_path), "--against", str(file)]
+    assert main(verify) == 2
+    assert main(["journal", "export", "--state", str(tmp_path), "--to", str(file)]) == 0
+    write(f"sqlite:///{tmp_path / 'journal.db'}", 2, first=4)
+    assert main(verify) == 0
+    for left in tmp_path.glob("journal.db*"):
+        left.unlink()
+    write(f"sqlite:///{tmp_path / 'journal.db'}", 5, first=2)
+    assert main(["journal", "verify", "--state", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(verify) == 1
+    assert "line 3: it is not the line of the export" in capsys.readouterr().out
+    for text in ("", "[]\n", "no json\n"):
+        file.write_text(text)
+        assert main(verify) == 2
+        assert "no line of a journal's export" in capsys.readouterr().err

@@ -170,7 +170,7 @@ class Run:
         p = self.period
         self.chain = self.chain or HookChain(min_confidence=p.settings.signal.min_confidence)
         self.world = World(p.data, p.settings, p.first, p.last, keep_ledger=False)
-        self.desk = Desk(self.world, p.tape, p.preset, p.settings, None, compiled_ladder())
+        self.desk = Desk(self.world, p.tape, p.preset, p.settings, p.votes, compiled_ladder())
         if hasattr(self.learning, "bind"):
             self.learning.bind(self.desk)
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Connection, create_engine, insert, inspect, select, text
@@ -24,6 +25,9 @@ from runtime.store.sql_store import SqlStore
 from runtime.store.tables import METADATA, SCHEMA_VERSION, about, fills
 from tests.unit.runtime.store import version_1
 from tests.unit.runtime.store.values import ENTRY, FILL, VIEW
+
+if TYPE_CHECKING:
+    from tests.postgres_server import PostgresServer
 
 
 def layout(database: Database) -> dict[str, object]:
@@ -326,3 +330,11 @@ def test_a_reader_reads_beside_a_writer_and_writes_nothing(database_url: str) ->
     writer.close()
     with pytest.raises(StoreUnavailable, match="not open"):
         writer.run_now(lambda db: None)
+
+
+def test_a_database_that_is_not_there_is_named(postgres_server: PostgresServer) -> None:
+    url = postgres_server.fresh_url().replace("qt@/t", "qt@/none")
+    with pytest.raises(StoreUnavailable, match=r"none.* does not exist; create that database"):
+        open_database(url)
+    with pytest.raises(StoreUnavailable, match="mend user and password"):
+        open_database(url.replace("qt@/none", "nobody_known@/t"))
