@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--train", action="store_true", help="train a new small policy in any case")
     parser.add_argument(
-        "--minutes", metavar="M", type=float, default=4.0,
-        help="how long it trades [minutes, 0.2 to 60; default 4]",
+        "--minutes", metavar="M", type=float, default=3.0,
+        help="how long it trades [minutes, 0.2 to 60; default 3]",
     )  # fmt: skip
     parser.add_argument(
         "--on-exit", choices=("flatten", "leave"), default="flatten",

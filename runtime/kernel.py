@@ -186,6 +186,7 @@ class Kernel:
     async def finish(self) -> None:
         """The market has ended: close what is open at the last close, reason END, and learn."""
         books = self.context.books
+        await self.context.at_work.wait()
         for s in sorted(books.account.pending):
             ticket = books.tickets[s]
             await self.entering.cancel(ticket)
@@ -195,6 +196,7 @@ class Kernel:
             books.tickets[s].exit = None
             await self.exits.send(s, int(ExitReason.END))
         await self.watcher.look(SECOND, {}, stepped=True)
+        await self.context.at_work.wait()
         self._resolve(self.parts.learning.finish())
         await self._commit()
         await self._learn(force=True)
@@ -205,6 +207,7 @@ class Kernel:
         Returns the contracts still open.
         """
         context, books = self.context, self.context.books
+        await context.at_work.wait()
         for s in sorted(books.account.pending):
             ticket = books.tickets[s]
             await self.entering.cancel(ticket)
@@ -214,6 +217,7 @@ class Kernel:
             for s in sorted(books.account.positions):
                 await self.exits.send(s, int(ExitReason.EMERGENCY))
         await self.watcher.look(SECOND, {}, stepped=self.parts.options.in_turn)
+        await context.at_work.wait()
         await self._commit()
         await self._learn(force=True)
         return tuple(context.symbols[s] for s in sorted(books.account.positions))
@@ -247,7 +251,9 @@ class Kernel:
         if self.parts.signals.row >= 0:
             self.bar_ns = self.world.now_ns
         equity = from_units(account.cash_units)
-        self.parts.stop.restore(None, equity, self.context.now_ns, known=False)
+        # Records without a state: something of the journal is gone, so nothing new begins.
+        known = getattr(self.parts.journal, "last_seq", 0) > 0
+        self.parts.stop.restore(None, equity, self.context.now_ns, known=known)
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         context, parts = self.context, self.parts
@@ -294,8 +300,9 @@ class Kernel:
             raise
         if tickets:
             await self.entering.send(tickets, self._protect)
-            for ticket in tickets:
-                await self._protect(ticket.s)
+            if parts.options.in_turn:
+                for ticket in tickets:
+                    await self._protect(ticket.s)
             await self._commit()
 
     async def _protect(self, s: int) -> None:

@@ -14,9 +14,8 @@ from envs.core.rules.rounding import from_units
 from envs.core.rules.walk import TIME
 from envs.core.types import ExitReason
 from runtime.kernel_ports import Quote
-from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
-from runtime.trading.entering import Entering
+from runtime.trading.entering import MOMENT_S, Entering
 from runtime.trading.exits import Exits
 from runtime.trading.protecting import Protecting
 from runtime.trading.taking import Taking
@@ -50,7 +49,9 @@ class Monitor:
             for s in sorted(books.tickets):
                 await self._manage(s, waits)
         else:
-            await all_of(self._manage(s, waits) for s in sorted(books.tickets))
+            for s in sorted(books.tickets):
+                context.at_work.begin(s, self._manage(s, waits))
+            await context.at_work.wait(MOMENT_S)
         if index == CLOSE:
             await self._judge_close(stepped)
         moves_on = not stepped and context.stop.ess.state != 0
@@ -60,7 +61,9 @@ class Monitor:
     async def _manage(self, s: int, waits: bool) -> None:
         """One ticket: what moves its stop, closes it, protects it, or ends it."""
         context, books = self._c, self._c.books
-        ticket, p = books.tickets[s], books.account.positions.get(s)
+        ticket, p = books.tickets.get(s), books.account.positions.get(s)
+        if ticket is None:
+            return
         if ticket.awaits_fills and not context.options.in_turn:
             await self._entering.fetch(ticket)
             p = books.account.positions.get(s)

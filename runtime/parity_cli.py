@@ -10,7 +10,6 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,18 +115,14 @@ def plan_of(args: argparse.Namespace) -> ParityPlan:
     read_manifest(args.bundle)
     if args.max_bars is not None and args.max_bars < 1:
         raise FixInput(f"--max-bars: at least 1, got {args.max_bars}")
-    given = {name: getattr(args, name) for name in (*_OPTIONS, "set")}
-    # The end is read as the settings read dates, whatever the bundle's own settings say.
-    given["test_end"] = args.end
+    # A bundle's own settings hold the dates of its training, which say nothing of this period.
+    dates = load_settings({"start": args.start, "test_end": args.end}).run
     config = args.bundle / "config.toml"
-    settings = load_settings(given, args.config, os.environ, base_toml=config)
-    run = settings.run
-    start_ns = run.start_ns if args.start is not None else None
-    end_ns = run.test_end_ns if args.end is not None else None
-    own = load_settings(None, config).run
-    settings = replace(settings, run=replace(run, start=own.start, test_end=own.test_end))
+    given = {name: getattr(args, name) for name in (*_OPTIONS, "set") if name != "start"}
+    environ = {k: v for k, v in os.environ.items() if k not in ("QT_START", "QT_TEST_END")}
+    settings = load_settings(given, args.config, environ, base_toml=config)
     return ParityPlan(
-        args.bundle, settings, start_ns, end_ns, args.learn, args.policy, args.max_bars,
+        args.bundle, settings, dates.start_ns, dates.test_end_ns, args.learn, args.policy, args.max_bars,
         _cache_folder(),
     )  # fmt: skip
 

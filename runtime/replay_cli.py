@@ -35,10 +35,11 @@ def main(args: argparse.Namespace) -> int:
 
     from runtime.replay.opening import open_subject
     from runtime.replay.replaying import Replayer
+    from runtime.wiring.keys import secret_of
 
     console = Console()
     try:
-        url = os.environ.get("QT_DATABASE_URL", "")
+        url = secret_of("QT_DATABASE_URL", os.environ)
         with open_subject(args.state, args.bundle, args.config, url) as subject:
             replayer = Replayer(subject)
             report = _with_progress(console, replayer, subject.journal.last_seq)

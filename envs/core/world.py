@@ -122,7 +122,8 @@ class World:
             entry = self.account.pending.pop(s)
             out.append(Resolved(entry.decision, Skipped("END"), self.row))
         for s in sorted(self.account.positions):
-            self._market_close(s, END, self.data.bars[s][self.row][3], self.now_ns, out, True)
+            # Not the row's close: the last row may be a gap.
+            self._market_close(s, END, self._last[s], self.now_ns, out, True)
         return out
 
     def _walks(self, t: int) -> list[_Walk]:

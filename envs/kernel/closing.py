@@ -249,6 +249,6 @@ def finish(address: int, acc: Any, slots: Any, trades: Any) -> None:
             drop_entry(acc, slots[s], trades, s, ENDED)
     for s in range(slots.shape[0]):
         if is_held(acc, s):
-            price = int(m.rows[t, s, CLOSE])
+            price = int(m.rows[last_bar(m, t, s), s, CLOSE])
             market_close(m, r, acc, slots, trades, s, END, price, m.close_ns[t], True)
     acc.unrealised = 0.0

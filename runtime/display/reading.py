@@ -92,7 +92,7 @@ class Reader:
             lines.append(HealthLine("not traded", False, ", ".join(sorted(unsure))))
         if self._watcher.alarms:
             when, about, text = self._watcher.alarms[-1]
-            lines.append(HealthLine("attention", False, f"{utc(when)} {about}: {text}"))
+            lines.append(HealthLine("attention", False, f"{utc(when)} {about}: {text}"[:_LETTERS]))
         return tuple(lines)
 
 

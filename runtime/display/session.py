@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,10 +18,12 @@ from rich.console import Console
 from runtime.display.reading import Reader
 from runtime.display.snapshot import Snapshot
 from runtime.display.summary import Ending, summary
-from runtime.display.views import ScreenView, View, view_of
+from runtime.display.views import ScreenView, View, is_plain, view_of
 from runtime.display.watcher import Watcher
 from runtime.display.words import utc
+from runtime.logs import log_path, start_logging
 from runtime.wiring.heartbeat import Heartbeat
+from runtime.wiring.keys import secrets_in
 from runtime.wiring.opening import open_trader
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.trader import Ended, Trader
@@ -33,16 +37,21 @@ async def trade_with_view(
 ) -> int:
     """Open, trade, show and sum up; 0 done, 130 after Ctrl-C."""
     console = console or Console()
-    with console.status("opening venue, journal and signals ..."):
-        opened = open_trader(plan, typed)
-        trader = await opened.__aenter__()
-    try:
-        code = await _trade(trader, view, console)
-    except BaseException as error:
-        await opened.__aexit__(type(error), error, error.__traceback__)
-        raise
-    await opened.__aexit__(None, None, None)
-    return code
+    trading = plan.settings.trading
+    path = log_path(trading.log_path, plan.state)
+    # Lines would tear a screen apart; the file has them in any case.
+    lines = is_plain(view, console)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(
+            start_logging(
+                path, level=trading.log_level, secrets=secrets_in(os.environ), console=console,
+                terminal=lines,
+            )
+        )  # fmt: skip
+        with console.status("opening venue, journal and signals ..."):
+            trader = await stack.enter_async_context(open_trader(plan, typed))
+        trader.files.append(("log", path))
+        return await _trade(trader, view, console)
 
 
 async def _trade(trader: Trader, view_name: str, console: Console) -> int:

@@ -69,6 +69,8 @@ def _r(total: float, trades: int) -> str:
 
 
 def _decided(shot: Snapshot) -> RenderableType:
+    if not shot.totals.decisions:
+        return Text("No bar held a candidate, so nothing was decided.\n")
     table = _table(f"{shot.totals.decisions:,} decisions", "what became of them", "count")
     for reason, n in shot.totals.reasons[:_REASONS]:
         table.add_row(reason.lower().replace("_", " "), f"{n:,}")

@@ -197,8 +197,13 @@ def view_of(name: str, trader: Trader, reader: Reader, console: Console) -> View
     """The view asked for; ``auto`` is live at a terminal and lines elsewhere."""
     if name == "none":
         return NoView(trader, reader, console)
-    if name == "plain" or (name == "auto" and not console.is_terminal):
+    if is_plain(name, console):
         return LinesView(trader, reader, console)
     if trader.plan.venue == "sim":
         return ProgressView(trader, reader, console)
     return ScreenView(trader, reader, console)
+
+
+def is_plain(name: str, console: Console) -> bool:
+    """Whether a run is shown as lines."""
+    return name == "plain" or (name == "auto" and not console.is_terminal)

@@ -49,7 +49,12 @@ class LockstepDriver:
         """
         kernel, stepper = self.kernel, self.stepper
         bars = vertices = now_ns = 0
-        await stepper.begin()
+        step = await stepper.begin()
+        if step.now_ns > kernel.bar_ns:
+            # The kernel was killed at this vertex: what it had not done there is done now.
+            await kernel.on_vertex(step.now_ns, step.index, step.quotes)
+            if step.index == CLOSE:
+                await kernel.on_close(step.now_ns, step.bars)
         while not (stepper.ended or self._stopping):
             if self.max_bars is not None and bars >= self.max_bars:
                 break

@@ -32,8 +32,9 @@ class SimStepper:
         """Whether there is no next vertex."""
         return self.session.ended
 
-    async def begin(self) -> None:
-        """Nothing is to be done: the exchange stands where it was opened."""
+    async def begin(self) -> Step:
+        """Where the exchange stands."""
+        return self._step()
 
     async def advance(self) -> Step:
         """Go on by a vertex, or to the next close while nothing is open.
@@ -41,9 +42,12 @@ class SimStepper:
         Raises:
             FixInput: The market has ended.
         """
-        session = self.session
-        session.glide()
+        self.session.glide()
         await self.venue.reconcile()
+        return self._step()
+
+    def _step(self) -> Step:
+        session = self.session
         index = session.point.vertex
         bars = self.feed.take_bars() if index == CLOSE else ()
         return Step(index, session.now_ns, self._quotes, bars, session.ended)

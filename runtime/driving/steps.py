@@ -36,8 +36,11 @@ class Stepper(Protocol):
         """Whether there is no next vertex."""
         ...
 
-    async def begin(self) -> None:
-        """Look where the market stands; what happened before is not told. Once, before advance."""
+    async def begin(self) -> Step:
+        """Where the market stands, with the bars that close there. Once, before advance.
+
+        A kernel that was killed acts on this vertex again: nothing it did there is done twice.
+        """
         ...
 
     async def advance(self) -> Step:
@@ -51,7 +54,12 @@ class Stepper(Protocol):
 
 
 class Stepped(Protocol):
-    """What ``LockstepDriver`` asks of the kernel."""
+    """What ``LockstepDriver`` asks of the kernel; ``bar_ns`` is the last close it knows."""
+
+    @property
+    def bar_ns(self) -> int:
+        """Close of the last bar received, 0 before the first."""
+        ...
 
     async def on_vertex(self, now_ns: int, index: int, quotes: Mapping[str, Quote]) -> None:
         """Act on what happened up to a vertex."""

@@ -143,6 +143,7 @@ class TimedDriver:
         self._wall = wall or SystemClock()
         self._closes = Closes(symbols, settings.grace_s)
         self._pause_s = _FIRST_PAUSE_S
+        self._comparing: asyncio.Task[None] | None = None
         self._blocked: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -171,7 +172,7 @@ class TimedDriver:
                     await self._step(self.kernel.watch())
                 if now_s >= compare_s:
                     compare_s = now_s + settings.cycle_wall_s
-                    await self._step(self.kernel.reconcile())
+                    self._compare()
             if not self.stop.is_set():
                 if self._ended is not None and self._ended():
                     # No bar begins after the last one, by which it would be known to be closed.
@@ -179,6 +180,13 @@ class TimedDriver:
                 await self._take_closes(self._wall.monotonic_s(), all_of_it=True)
         finally:
             await waits.close()
+            if self._comparing is not None:
+                await self._comparing
+
+    def _compare(self) -> None:
+        """Compare beside the rest: positions are to be looked after meanwhile."""
+        if self._comparing is None or self._comparing.done():
+            self._comparing = asyncio.create_task(self._step(self.kernel.reconcile()))
 
     def _over(self) -> bool:
         if self._max_bars is not None and self.bars >= self._max_bars:

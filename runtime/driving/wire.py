@@ -47,16 +47,20 @@ class LockstepStepper:
         """Whether there is no next vertex; known once begun."""
         return self._ended
 
-    async def begin(self) -> None:
-        """Look where the market stands; bars closed so far are not told.
+    async def begin(self) -> Step:
+        """Where the market stands; of the bars closed so far those that close there are told.
 
         Raises:
             VenueUnavailable: The exchange did not answer.
         """
         told = await self.control.state()
         self._number, self._ended = int(told["number"]), bool(told["ended"])
-        await self.feed.collect(int(told["now"]))
-        self.feed.take_bars()
+        index, now_ms = _INDEX[told["vertex"]], int(told["now"])
+        await self.feed.collect(now_ms)
+        closed = self.feed.take_bars()
+        bars = tuple(b for b in closed if b.close_ms == now_ms) if index == CLOSE else ()
+        quotes = _quotes(told["prices"], now_ms)
+        return Step(index, now_ms * _NS, quotes, bars, self._ended)
 
     async def advance(self) -> Step:
         """Go on by a vertex, or to the next close while nothing is open.
@@ -74,11 +78,7 @@ class LockstepStepper:
             self.caught_up += 1
         index, now_ms = _INDEX[told["vertex"]], int(told["now"])
         bars = await self._bars(now_ms, told["klines"]) if index == CLOSE else ()
-        quotes = {
-            name: Quote(int(x["last_ticks"]), float(x["mark_ticks"]), now_ms * _NS)
-            for name, x in told["prices"].items()
-        }
-        return Step(index, now_ms * _NS, quotes, bars, self._ended)
+        return Step(index, now_ms * _NS, _quotes(told["prices"], now_ms), bars, self._ended)
 
     async def _bars(self, now_ms: int, klines: list[Mapping[str, Any]]) -> tuple[Bar, ...]:
         await self.feed.collect(now_ms)
@@ -88,3 +88,10 @@ class LockstepStepper:
         if missing:
             raise VenueUnavailable(f"feed: no bar of {', '.join(sorted(missing))} at {now_ms}")
         return bars
+
+
+def _quotes(prices: Mapping[str, Mapping[str, Any]], now_ms: int) -> dict[str, Quote]:
+    return {
+        name: Quote(int(x["last_ticks"]), float(x["mark_ticks"]), now_ms * _NS)
+        for name, x in prices.items()
+    }

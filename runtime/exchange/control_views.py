@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runtime.exchange.klines import Kline
+from runtime.exchange.moving import VERTEX_NAMES
 from runtime.exchange.numbers import Scale, money_text, scale_for
 from runtime.exchange.payloads import position_entry, user_payload
 from runtime.exchange.session import Advance, ExchangeSession
@@ -18,6 +19,7 @@ def state_view(session: ExchangeSession) -> dict[str, Any]:
     return account_view(session) | {
         "now": session.now_ms,
         "number": session.market.number(session.point),
+        "vertex": VERTEX_NAMES[session.point.vertex],
         "ended": session.ended,
         "start_wallet": money_text(state.ledger.start_units),
         "booked": money_text(state.ledger.booked_units),

@@ -135,8 +135,12 @@ class MarketWalk:
         self.point = point
         self._now_ns = self.market.time_of(point)
         # After the last close there is no open to wait for: the core closes there too.
-        waits = point.vertex == CLOSE and not self.market.is_last(point)
-        self.engine.at_close = self.lockstep and waits
+        ends = self.market.is_last(point)
+        self.engine.at_close = self.lockstep and point.vertex == CLOSE and not ends
+        if ends:
+            for name, quote in self.engine.state.quotes.items():
+                # What a fill would slip by in this row, also where it is a gap.
+                quote.slip = self.market.slip(name, point.row)
 
     def report(self) -> MarketMove:
         """The last step as a value."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -91,4 +91,4 @@ def with_truth(f: Followed, known: Known, row: int, kind: int) -> Known:
     still = known.still is not None and bool(known.still[chosen])
     if still or end[chosen] < 0:
         end[chosen] = row
-    return replace(known, reward=reward, net_units=net, end=end, truth=(chosen, row))
+    return known._replace(reward=reward, net_units=net, end=end, truth=(chosen, row))

@@ -71,7 +71,10 @@ class Holding:
 
     def at(self, bar: int) -> Held | None:
         """The candidate of a bar, where it may still overlap with one that is followed."""
-        return next((h for h in reversed(self.rows) if h.bar == bar), None)
+        for held in reversed(self.rows):
+            if held.bar <= bar:
+                return held if held.bar == bar else None
+        return None
 
     def overlap(self, of: Held) -> Int64Array:
         """Overlaps (3,) of one candidate; final for each exit that has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from agents.outcomes import TradeOutcome, paper_outcome
@@ -58,7 +59,7 @@ class Learner:
         trades = [(r.outcome, r) for r in resolved if isinstance(r.outcome, ClosedTrade)]
         for trade, r in sorted(trades, key=lambda x: (x[0].exit_ns, x[0].symbol)):
             if self._from_trades and not trade.truncated:
-                self._give("weights", self.manager.learn_one, r)
+                self._give("weights", self.manager.learn_one, self._in_turn(r, trade))
             for adviser in self.advisers:
                 self._give(adviser.name, adviser.learn_one, r)
         if self.advisers:
@@ -77,6 +78,18 @@ class Learner:
     def restore(self, state: dict[str, int]) -> None:
         """Continue from ``state``."""
         self._on_paper = {symbol: int(until) for symbol, until in state.items()}
+
+    def _in_turn(self, r: ResolvedDecision, trade: ClosedTrade) -> ResolvedDecision:
+        """The row with a time the manager takes: one that was told late is learned at its turn.
+
+        The manager learns in order of time; a fill that a deaf stream withheld may close a trade
+        after a later one was learned, and no trade may be lost to learning for that.
+        """
+        last_ns = self.manager.last_trade_ns
+        known = r.decision.decision_id in self.manager.signals
+        if known or trade.exit_ns >= last_ns:
+            return r
+        return replace(r, outcome=replace(trade, exit_ns=last_ns))
 
     def _learn_on_paper(self, r: ResolvedDecision, now_ns: int) -> None:
         """Tell the advisers what an order would have earned that was cut to nothing.

@@ -99,7 +99,8 @@ class Successors:
             for f in found:
                 f.bar = now if f.bar < 0 else f.bar
         papers = self._papers_due(row, False)
-        if self._has_desk():
+        # After a restart the desk comes with the first decision; until then they wait.
+        if self._desk is not None:
             for s in [k for k, v in self._waiting.items() if now - v[0].bar >= WITHIN_BARS]:
                 self._follow_up(s, self._state_now(row, s))
         return self._taken(papers)
@@ -127,14 +128,10 @@ class Successors:
             f.next = following
             self._ready.append(f)
 
-    def _has_desk(self) -> bool:
-        """Whether views can be made: after a restart, the desk comes with the first decision."""
-        return self._desk is not None and self._desk.tape is self._signals.tape
-
     def _state_now(self, row: int, s: int) -> NextState | None:
         """State of a symbol at a row without a candidate, None where it cannot be known."""
         desk = self._desk
-        if desk is None or not self._has_desk():
+        if desk is None:
             return None
         if not self._signals.data.market.complete[row, s]:
             return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from types import FunctionType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -30,8 +30,7 @@ from runtime.learning.holding import NEVER, Ends
 _WALK_QUOTE = 1_000_000.0
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """Outcomes of every action (A,) of one row, as ``Alternatives`` has them, and since when.
 
     ``still`` marks actions of which nothing is known yet, None for none: their other figures mean

@@ -13,6 +13,7 @@ from runtime.kernel_ports import Journal, Learning, Record, Signals
 from runtime.ports import Venue
 from runtime.subsystems.emergency_stop import EmergencyStop
 from runtime.trading import records
+from runtime.trading.at_once import AtWork
 from runtime.trading.books import Books
 from runtime.trading.tickets import is_adopted
 
@@ -42,8 +43,9 @@ class TradingOptions:
 class Context:
     """Shared by the parts of one kernel; ``now_ns`` is market time.
 
-    ``unsure`` names contracts without known state and why: no new risk there. ``wrong_mode`` says
-    how the account is set where it is not one-way and isolated: no new risk anywhere.
+    ``at_work`` holds what is under way for a contract, by the clock only. ``unsure`` names
+    contracts without known state and why: no new risk there. ``wrong_mode`` says why there is no
+    new risk anywhere.
     """
 
     settings: CoreSettings
@@ -62,6 +64,7 @@ class Context:
     observers: list[Observer] = field(default_factory=list)
     trades: list[ClosedTrade] = field(default_factory=list)
     dirty: bool = False
+    at_work: AtWork = field(default_factory=AtWork)
 
     @property
     def data(self) -> MarketSeries:

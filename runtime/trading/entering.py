@@ -11,7 +11,6 @@ from runtime.port_errors import VenueRefused, VenueUnavailable
 from runtime.port_events import Filled
 from runtime.port_values import Answer, Force, NewOrder, OrderView, Outcome, Purpose, TriggerView
 from runtime.trading import records
-from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
 from runtime.trading.taking import Taking
 from runtime.trading.tickets import Ticket
@@ -19,6 +18,8 @@ from runtime.trading.tickets import Ticket
 _LOG = logging.getLogger(__name__)
 _TOLD_S = 0.3
 """How long the stream may take to tell a fill that an answer spoke of."""
+MOMENT_S = 0.5
+"""How long a cycle waits for the works of single contracts before it goes on."""
 Protect = Callable[[int], Awaitable[None]]
 
 
@@ -51,7 +52,10 @@ class Entering:
                 await self._send(ticket)
             await self._taking.take()
         else:
-            await all_of(self._send_and_protect(ticket, protect) for ticket in tickets)
+            at_work = self._c.at_work
+            for ticket in tickets:
+                at_work.begin(ticket.s, self._send_and_protect(ticket, protect))
+            await at_work.wait(MOMENT_S)
 
     async def fetch(self, ticket: Ticket) -> bool:
         """Ask for fills of a contract that nobody has told; False while the venue is silent."""
@@ -94,6 +98,9 @@ class Entering:
             return
         await self.cancel(ticket)
         if not ticket.is_empty or ticket.entry_open or entry is None:
+            return
+        if context.signals.row + 1 >= context.signals.last_row:
+            # There is no next bar to fill in: the end of the data drops it.
             return
         if ticket.order.unfilled_market:
             ticket.order = ticket.order._replace(style=STYLE_MARKET, unfilled_market=False)

@@ -179,5 +179,6 @@ class Protecting:
             # A refusal (a rate limit) says nothing of the order: it is asked again.
             gone = answer.outcome is Outcome.ABSENT
             if gone or (view is not None and not view.is_open):
-                ticket.stale.remove(name)
+                if name in ticket.stale:
+                    ticket.stale.remove(name)
                 self._c.dirty = True

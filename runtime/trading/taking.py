@@ -28,6 +28,7 @@ from runtime.trading.tickets import Ticket, exit_reason
 _LOG = logging.getLogger(__name__)
 _STOPS = (ExitReason.STOP, ExitReason.TRAIL, ExitReason.BREAKEVEN, ExitReason.DEFENSIVE)
 _FORCED = ("autoclose-", "adl_autoclose")
+_ASK_S = 2.0
 FUNDING, INSURANCE = "FUNDING_FEE", "INSURANCE_CLEAR"
 
 
@@ -103,8 +104,9 @@ class Taking:
     async def _asked(self) -> list[IncomeRow] | None:
         """Funding due; None while the venue is silent."""
         try:
-            return await self.funding_due()
-        except VenueUnavailable as error:
+            async with asyncio.timeout(_ASK_S):
+                return await self.funding_due()
+        except (VenueUnavailable, TimeoutError) as error:
             _LOG.warning("funding: %s", error)
             return None
 
@@ -176,7 +178,7 @@ class Taking:
         context, books = self._c, self._c.books
         p = books.account.positions[s]
         whole = fill.qty_steps >= p.book.qty
-        # A fill that was asked for names no client id; a forced one has a row of the insurance fund.
+        # A fill that was asked for bears no client id; a forced one has an insurance row.
         forced = (fill.symbol, fill.time_ms) in self._forced
         if whole and (forced or client_id.startswith("autoclose-")):
             trade = books.force(s, fill, context.data)

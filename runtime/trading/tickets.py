@@ -59,7 +59,8 @@ class Ticket:
     ``entry_open`` while the entry may still fill; ``entry_doubt`` while the venue has not said what
     became of it. ``roles`` names every order sent for it, so that a late fill has a reason.
     ``filled`` steps are booked; ``told`` is what the venue says the entry filled, before its fills
-    are told. ``bare_ns`` is the market time since when the position lacks a confirmed stop, 0 with one.
+    are told. ``bare_ns`` is the market time since when the position lacks a confirmed stop, 0 with
+    one.
     """
 
     s: int

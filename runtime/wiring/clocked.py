@@ -106,7 +106,7 @@ async def open_clocked(
         core.kernel.block_entries(symbol, why)
     timed: Timed = core.kernel
     if isinstance(signals, LiveSignals) and history is not None:
-        timed = _fed(core.kernel, signals, feed, plan, history, stack)
+        timed = _fed(core.kernel, signals, feed, plan, history)
     drive = _drive(plan, core, timed, venue, feed, market_clock, at, signals)
     return Trader(
         plan, bundle, kept.folder, core.kernel, drive, venue, feed, kept.journal, signals,
@@ -146,21 +146,18 @@ async def _started(
 
 
 def _fed(
-    kernel: Kernel, signals: LiveSignals, feed: CcxtFeed, plan: TradePlan, history: LiveHistory,
-    stack: AsyncExitStack,
-) -> FedKernel:  # fmt: skip
+    kernel: Kernel, signals: LiveSignals, feed: CcxtFeed, plan: TradePlan, history: LiveHistory
+) -> FedKernel:
     first = history.series[0]
     marked = [r.symbol for r in history.series if r.mark is not None]
     settled = {
         r.symbol: int(r.funding_ns[-1] if r.funding_ns is not None else r.open_ns[-1]) // _NS_PER_MS
         for r in history.series
     }
-    fed = FedKernel(
+    return FedKernel(
         kernel, signals, feed, plan.settings.run.timeframe, first.interval_ns // _NS_PER_MS,
         marked, settled,
     )  # fmt: skip
-    stack.push_async_callback(fed.close)
-    return fed
 
 
 def _drive(

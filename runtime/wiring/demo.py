@@ -13,6 +13,7 @@ from runtime.bundle import load_bundle
 from runtime.wiring.clocked import Clocked, open_clocked
 from runtime.wiring.keeping import keep
 from runtime.wiring.keys import keys_for
+from runtime.wiring.looking import look_before
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import open_state
 from runtime.wiring.trader import Trader
@@ -31,6 +32,7 @@ async def open_demo(plan: TradePlan, typed: str = "") -> AsyncIterator[Trader]:
             f"{plan.bundle}: was trained on the built-in market and has no models for a real one: "
             "train with --data first (README, Real data)"
         )
+    look_before(plan, bundle)
     mode: Mode = "live" if plan.venue == "live" else "demo"
     client = make_exchange(
         mode, keys=keys_for(plan.venue, os.environ), allow_live=os.environ.get("QT_ALLOW_LIVE", ""),

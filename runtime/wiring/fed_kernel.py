@@ -11,21 +11,21 @@ from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.ccxt_history import funding_since, last_marks
 from runtime.kernel import Kernel
 from runtime.kernel_ports import Quote
-from runtime.port_errors import VenueUnavailable
 from runtime.port_market import Bar
 from runtime.signals.live import LiveSignals
 from runtime.wiring.history import is_hour
 
 _LOG = logging.getLogger(__name__)
-_MARK_WAIT_S = 0.25
+_WAIT_S = 0.5
 _NS_PER_MS = 1_000_000
 
 
 class FedKernel:
     """``driving.timed.Timed`` over a kernel with live signals.
 
-    Closed mark prices are asked for before a close is handed on, all contracts at once and for a
-    quarter of a second at most; funding after it, as it counts from the next close on.
+    Mark prices of the close and funding settled by then are asked for before a close is handed on,
+    all contracts at once and for half a second at most. Funding that comes later counts from the
+    next hour on, a mark that does not come is missing.
 
     Args:
         marked: contracts whose history has mark prices.
@@ -39,7 +39,6 @@ class FedKernel:
         self._kernel, self._signals, self._feed = kernel, signals, feed
         self._timeframe, self._span_ms = timeframe, span_ms
         self._marked, self._settled_ms = tuple(marked), dict(settled_ms)
-        self._asking: asyncio.Task[None] | None = None
 
     async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
         """As the kernel."""
@@ -60,13 +59,14 @@ class FedKernel:
     async def on_close(
         self, close_ns: int, bars: Sequence[Bar], *, quotes: Mapping[str, Quote] | None = None
     ) -> None:
-        """Bring the marks of the close, hand it on, then ask for funding; bars known are left."""
+        """Bring what belongs to the close, and hand it on; bars that are known are left."""
         if close_ns <= self.known_ns:
             return
-        await self._bring_marks(close_ns)
+        asked = [self._bring_mark(s, close_ns) for s in self._marked]
+        if is_hour(close_ns):
+            asked += [self._bring_funding(s) for s in self._settled_ms]
+        await _within(_WAIT_S, asked)
         await self._kernel.on_close(close_ns, bars, quotes=quotes)
-        if is_hour(close_ns) and (self._asking is None or self._asking.done()):
-            self._asking = asyncio.create_task(self._bring_funding())
 
     @property
     def known_ns(self) -> int:
@@ -74,44 +74,31 @@ class FedKernel:
         signals = self._signals
         return int(signals.data.market.close_ns[signals.row])
 
-    async def close(self) -> None:
-        """End what is still being asked."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+    async def _bring_mark(self, symbol: str, close_ns: int) -> None:
+        bars = await last_marks(self._feed.link, symbol, self._timeframe, self._span_ms)
+        for bar in bars:
+            if bar.close_ms * _NS_PER_MS == close_ns:
+                self._signals.mark(bar)
 
-    async def _bring_marks(self, close_ns: int) -> None:
-        link = self._feed.link
-        asked = [last_marks(link, s, self._timeframe, self._span_ms) for s in self._marked]
-        for bars in await _within(_MARK_WAIT_S, asked):
-            for bar in bars:
-                if bar.close_ms * _NS_PER_MS == close_ns:
-                    self._signals.mark(bar)
-
-    async def _bring_funding(self) -> None:
-        for symbol, last_ms in list(self._settled_ms.items()):
-            try:
-                stamps = await funding_since(self._feed.link, symbol, last_ms + 1)
-            except VenueUnavailable as error:
-                _LOG.warning("funding of %s is asked again at the next hour: %s", symbol, error)
-                continue
-            for stamp_ns, rate in stamps:
-                self._signals.settle(symbol, stamp_ns, rate)
-                self._settled_ms[symbol] = stamp_ns // _NS_PER_MS
+    async def _bring_funding(self, symbol: str) -> None:
+        stamps = await funding_since(self._feed.link, symbol, self._settled_ms[symbol] + 1)
+        for stamp_ns, rate in stamps:
+            self._signals.settle(symbol, stamp_ns, rate)
+            self._settled_ms[symbol] = stamp_ns // _NS_PER_MS
 
 
-async def _within(
-    seconds: float, asked: Sequence[Coroutine[Any, Any, tuple[Bar, ...]]]
-) -> list[tuple[Bar, ...]]:
-    """What came within a time; the rest is given up, its contracts have no mark at this close."""
+async def _within(seconds: float, asked: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for answers for a time; what is late or fails is given up and logged."""
     tasks = [asyncio.ensure_future(work) for work in asked]
     if not tasks:
-        return []
+        return
     done, late = await asyncio.wait(tasks, timeout=seconds)
     for task in late:
         task.cancel()
     await asyncio.gather(*late, return_exceptions=True)
-    failed = [t for t in done if t.exception() is not None]
+    failed = [e for t in done if (e := t.exception()) is not None]
     if late or failed:
-        _LOG.warning("mark prices: %d late, %d failed of %d", len(late), len(failed), len(tasks))
-    return [t.result() for t in done if t.exception() is None]
+        why = f": {failed[0]}" if failed else ""
+        _LOG.warning(
+            "marks and funding: %d late, %d failed of %d%s", len(late), len(failed), len(tasks), why
+        )

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from envs.durable import atomic_write_text
-
 HEARTBEAT = "heartbeat.json"
 EVERY_S = 5.0
 
@@ -51,9 +49,12 @@ class Heartbeat:
 
     def _beat(self, state: str) -> None:
         body = {"state": state, "pid": os.getpid(), "wall_s": time.time(), **self._told()}
-        # A disk that is full stops entries elsewhere; it must not end the loop here.
+        # Whole or not at all, but not forced to disk: the loop does not wait for that. A disk that
+        # is full stops entries elsewhere; it must not end the loop here.
         with contextlib.suppress(OSError):
-            atomic_write_text(self._path, json.dumps(body) + "\n")
+            fresh = self._path.with_suffix(".new")
+            fresh.write_text(json.dumps(body) + "\n", encoding="utf-8")
+            fresh.replace(self._path)
 
 
 class Notifier:

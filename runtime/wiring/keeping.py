@@ -12,7 +12,7 @@ from runtime.store.database import Database, open_database
 from runtime.store.run_lock import RunLock
 from runtime.store.sql_store import SqlStore
 from runtime.wiring.plan import TradePlan
-from runtime.wiring.state_folder import StateFolder
+from runtime.wiring.state_folder import StateFolder, note_run
 
 
 @dataclass(frozen=True)
@@ -45,4 +45,5 @@ def keep(
         database = open_database(url, threaded=threaded, durable=durable)
         stack.callback(database.close)
         stack.enter_context(RunLock(database, plan.account_name))
+        note_run(folder.path, plan)
         yield Kept(folder, SqlJournal(database, plan.journal), SqlStore(database), database)

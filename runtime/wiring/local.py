@@ -25,6 +25,7 @@ from runtime.wiring.clocked import Clocked, interval_of, open_clocked
 from runtime.wiring.core import build_core
 from runtime.wiring.exchange_child import ExchangeAt, child_arguments, exchange_child
 from runtime.wiring.keeping import Kept, keep
+from runtime.wiring.looking import look_before
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import CONFIG, open_state
 from runtime.wiring.stepped import SteppedDrive
@@ -42,6 +43,7 @@ _AS_SOLD = 60.0
 async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
     """Open a trader on the local exchange; see ``open_trader``."""
     bundle = load_bundle(plan.bundle)
+    look_before(plan, bundle)
     require_local(plan, bundle)
     async with AsyncExitStack() as stack:
         if not plan.lockstep:

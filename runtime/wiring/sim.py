@@ -13,6 +13,7 @@ from runtime.signals.cached import cached_signals
 from runtime.trading.context import TradingOptions
 from runtime.wiring.core import build_core
 from runtime.wiring.keeping import keep
+from runtime.wiring.looking import look_before
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import RUN, open_state
 from runtime.wiring.stepped import SteppedDrive
@@ -33,6 +34,7 @@ async def open_sim(plan: TradePlan) -> AsyncIterator[Trader]:
             "new --state, or none"
         )
     bundle = load_bundle(plan.bundle)
+    look_before(plan, bundle)
     signals = cached_signals(
         bundle, plan.settings, start_ns=plan.start_ns, end_ns=plan.end_ns, cache=plan.cache,
         emit_labels=plan.journal == "full", learning=plan.learn,

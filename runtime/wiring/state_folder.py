@@ -105,7 +105,7 @@ class StateFolder:
 
 
 def open_state(plan: TradePlan) -> StateFolder:
-    """Make the folder, or check that it is a run's that ``plan`` may continue; note the command.
+    """Make the folder, or check that it is a run's that ``plan`` may continue.
 
     Raises:
         RefusedArtifact: Its state belongs to something else; the message names the difference.
@@ -126,7 +126,6 @@ def open_state(plan: TradePlan) -> StateFolder:
             f"--state {folder}: holds a journal but no {RUN}, so nothing says what it belongs to: "
             "restore that file, or give another folder"
         )
-    _note(folder, plan, identity)
     return StateFolder(folder, resumed)
 
 
@@ -181,7 +180,9 @@ def _shaping(settings: Settings) -> dict[str, str]:
     }
 
 
-def _note(folder: Path, plan: TradePlan, identity: RunIdentity) -> None:
+def note_run(folder: Path, plan: TradePlan) -> None:
+    """Write down what the state belongs to, its settings, and the command; under the run's lock."""
+    identity = identity_of(plan)
     run = {"format": _FORMAT, **identity.to_json(), "bundle": str(plan.bundle.resolve()),
            "journal": plan.journal, "code_version": code_version(),
            "settings": _shaping(plan.settings)}  # fmt: skip

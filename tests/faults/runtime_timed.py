@@ -103,6 +103,8 @@ async def settle(made: Timed, seconds: float = 25.0) -> list[str]:
             await made.runtime.venue.reconcile()
             await kernel.reconcile()
             await kernel.monitor(made.venue.session.now_ns, made.quotes())
+            if await kernel.stop(flatten=True):
+                continue
             await kernel.finish()
             found = await faults_of(made.venue, made.runtime, SETTLED)
             if not found and not made.venue.session.state.has_business():

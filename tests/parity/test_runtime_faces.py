@@ -77,9 +77,9 @@ def same(found: tuple[int, dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_three_faces_trade_and_learn_alike(run: Run) -> None:
-    found = run("--faces", "env,compiled,sim,local", "--policy", "always", "--max-bars", "250")
+    found = run("--faces", "env,compiled,sim,local", "--policy", "always", "--max-bars", "200")
     counts = same(found)
-    assert counts["trades"] >= 40
+    assert counts["trades"] >= 30
     assert counts["learned"] >= 100
     assert {"exits STOP", "exits PARTIAL", "exits TARGET", "exits END"} <= set(counts)
     digests = [f["digests"] for f in found[1]["faces"] if f["face"] != "compiled"]
@@ -93,13 +93,14 @@ def test_three_faces_trade_and_learn_alike(run: Run) -> None:
 @pytest.mark.slow
 def test_the_ladder_acts_alike_on_the_exchange(run: Run) -> None:
     options = [x for setting in EAGER for x in ("--set", setting)]
-    faces = ("--faces", "env,sim,local", "--policy", "random", "--max-bars", "250")
+    faces = ("--faces", "env,sim,local", "--policy", "random", "--max-bars", "120")
     counts = same(run(*faces, *options))
-    assert counts["gate"] >= 10
+    assert counts["gate"] >= 5
 
 
-@pytest.mark.parametrize("policy", ["shipped", "always", "random"])
-@pytest.mark.parametrize("learn", ["--learn", "--no-learn"])
+@pytest.mark.parametrize(
+    ("policy", "learn"), [("shipped", "--learn"), ("always", "--no-learn"), ("random", "--learn")]
+)
 def test_environment_and_runtime_agree_over_the_whole_held_out_span(
     run: Run, policy: str, learn: str
 ) -> None:
@@ -120,13 +121,13 @@ def test_weights_that_learn_from_trades_move_alike(
 ) -> None:
     folder = tmp_path_factory.mktemp("exponential") / "bundle"
     other = make_bundle(folder, algorithm="platt_exponential")
-    counts = same(run("--faces", "env,sim", "--policy", "always", of=other))
+    counts = same(run("--faces", "env,sim", "--policy", "always", "--max-bars", "500", of=other))
     assert counts["trades"] >= 30
 
 
 def test_learning_changes_both_agents(bundle: Path, run: Run) -> None:
-    learned = run("--faces", "env,sim", "--max-bars", "200")[1]["faces"][1]["digests"]
-    frozen = run("--faces", "env,sim", "--max-bars", "200", "--no-learn")[1]["faces"][1]["digests"]
+    learned = run("--faces", "env,sim", "--max-bars", "60")[1]["faces"][1]["digests"]
+    frozen = run("--faces", "env,sim", "--max-bars", "60", "--no-learn")[1]["faces"][1]["digests"]
     assert all(learned[name] != frozen[name] for name in learned)
 
 
@@ -206,7 +207,7 @@ def test_real_bars_marks_and_funding_end_in_the_same_books(
     run: Run, real_data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Signals are drawn, so that no model has to be trained for it; the bars are real."""
-    days = (np.datetime64("2022-02-01", "ns"), np.datetime64("2022-12-01", "ns"))
+    days = (np.datetime64("2022-02-01", "ns"), np.datetime64("2022-09-01", "ns"))
     first, last = (int(d.astype(np.int64)) for d in days)
     core = CoreSettings()
     market, _ = load_market(real_data_dir, ("BTCUSDT", "ETHUSDT"), "1h", first, last)
@@ -214,9 +215,9 @@ def test_real_bars_marks_and_funding_end_in_the_same_books(
     monkeypatch.setattr(ground, "market_of_bundle", lambda *_: (market, votes))
     start = "2022-05-01"
     counts = same(run("--faces", "env,sim", "--policy", "random", "--start", start))
-    assert counts["trades"] > 200
+    assert counts["trades"] > 100
     assert counts["exits TIME"] > 0
     counts = same(
-        run("--faces", "sim,local", "--policy", "always", "--start", start, "--max-bars", "100")
+        run("--faces", "sim,local", "--policy", "always", "--start", start, "--max-bars", "60")
     )
-    assert counts["trades"] > 10
+    assert counts["trades"] > 5

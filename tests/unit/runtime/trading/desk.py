@@ -57,7 +57,8 @@ class Spoilt:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.real, name)
         if name not in ("place", "cancel", "place_trigger", "cancel_trigger", "replace_trigger",
-                        "set_leverage", "resolve", "account", "income_since"):  # fmt: skip
+                        "set_leverage", "resolve", "account", "income_since",
+                        "fills_since", "modes"):  # fmt: skip
             return found
 
         async def call(*args: Any) -> Any:
@@ -74,8 +75,9 @@ class Rig:
     def __init__(
         self, bars: Sequence[Bar], *, candidates: Sequence[int] = (0,), side: int = 1,
         action: Any = None, stamps: dict[int, float] | None = None, adopts: bool = False,
+        more: dict[str, Sequence[Bar]] | None = None,
     ) -> None:  # fmt: skip
-        market = data_of({SYMBOL: bars}, stamps=stamps)
+        market = data_of({SYMBOL: bars, **(more or {})}, stamps=stamps)
         # An ATR of 100 ticks: the balanced stop lies 150 below the entry.
         market = replace(market, atr=np.full_like(market.atr, 1.0))
         self.data = prepare(market, CALM)
@@ -111,6 +113,17 @@ class Rig:
         await self.venue.open()
         await self.kernel.start(dict(self.venue.quotes()))
         return self
+
+    def by_clock(self) -> Rig:
+        """Let the kernel work as it does where the market moves by itself."""
+        options = replace(self.kernel.parts.options, in_turn=False)
+        self.kernel.parts = replace(self.kernel.parts, options=options)
+        self.kernel.context.options = options
+        return self
+
+    async def look(self) -> None:
+        """One look by the clock at the present prices."""
+        await self.kernel.monitor(self.session.now_ns, dict(self.venue.quotes()))
 
     async def again(self) -> Rig:
         """A new process on the same venue and journal."""

@@ -9,8 +9,17 @@ import pytest
 
 from envs.core.errors import DamagedArtifact, FixInput, RefusedArtifact
 from runtime.settings import load_settings
-from runtime.wiring.state_folder import COMMANDS, CONFIG, RUN, open_state
+from runtime.wiring.plan import TradePlan
+from runtime.wiring.state_folder import COMMANDS, CONFIG, RUN, StateFolder, note_run
+from runtime.wiring.state_folder import open_state as open_only
 from tests.unit.runtime.wiring.asked import plan_from
+
+
+def open_state(plan: TradePlan) -> StateFolder:
+    """As a run opens it: checked, then noted."""
+    folder = open_only(plan)
+    note_run(folder.path, plan)
+    return folder
 
 
 def test_a_new_state_notes_what_it_belongs_to(bundle: Path, tmp_path: Path) -> None:
@@ -69,7 +78,7 @@ def test_another_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
 
 def test_a_journal_of_nobody_is_refused(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"x")
-    with pytest.raises(RefusedArtifact, match="no run.json"):
+    with pytest.raises(RefusedArtifact, match=r"no run\.json"):
         open_state(plan_from("--bundle", bundle, "--state", tmp_path))
 
 
