@@ -24,7 +24,7 @@ from runtime.wiring.asking import moment, plan_of
 HELP = "train a small policy (or take the last bundle) and trade it on the built-in exchange"
 _RUNS = Path("runs")
 _HOME = _RUNS / "demo"
-_BAR_S = 3.0
+_BAR_S = 2.0
 """Wall seconds a bar takes."""
 
 
@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--train", action="store_true", help="train a new small policy in any case")
     parser.add_argument(
-        "--minutes", metavar="M", type=float, default=3.0,
-        help="how long it trades [minutes, 0.2 to 60; default 3]",
+        "--minutes", metavar="M", type=float, default=3.5,
+        help="how long it trades [minutes, 0.2 to 60; default 3.5]",
     )  # fmt: skip
     parser.add_argument(
         "--on-exit", choices=("flatten", "leave"), default="flatten",

@@ -96,6 +96,8 @@ def _compare(args: argparse.Namespace) -> int:
         print_comparison(console, comparison)
     same = all(comparison.equal for comparison in found)
     console.print("[green]no difference[/green]" if same else "[red]the faces differ[/red]")
+    if not same:
+        print_notes(console, plan, field)
     if args.json is not None:
         text = json.dumps(to_json(tales, found, plan.settings.core), indent=1) + "\n"
         args.json.write_text(text, encoding="utf-8")
@@ -122,8 +124,8 @@ def plan_of(args: argparse.Namespace) -> ParityPlan:
     environ = {k: v for k, v in os.environ.items() if k not in ("QT_START", "QT_TEST_END")}
     settings = load_settings(given, args.config, environ, base_toml=config)
     return ParityPlan(
-        args.bundle, settings, dates.start_ns, dates.test_end_ns, args.learn, args.policy, args.max_bars,
-        _cache_folder(),
+        args.bundle, settings, dates.start_ns, dates.test_end_ns, args.learn, args.policy,
+        args.max_bars, _cache_folder(),
     )  # fmt: skip
 
 

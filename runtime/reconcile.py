@@ -225,6 +225,11 @@ class Reconciler:
                 if x.client_id in listed:
                     self._missing.pop(x.client_id, None)
                     continue
+                held = self._c.books.account.positions.get(ticket.s)
+                if x is ticket.partial and held is not None and held.guard.partial_done:
+                    # It has done what it was for.
+                    forget(ticket, x.client_id)
+                    continue
                 await self._look_for(ticket, x)
 
     async def watch(self) -> None:

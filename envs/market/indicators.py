@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from math import log
+from typing import Any
 
 import numpy as np
 
@@ -91,10 +92,13 @@ def rolling_median(values: Float64Array, length: int, first: int = 0) -> Float64
     return out
 
 
-def _sorted_windows(
-    values: Float64Array, length: int, first: int
-) -> Iterator[tuple[int, list[float]]]:
+def _sorted_windows(values: Float64Array, length: int, first: int) -> Iterator[tuple[int, Any]]:
     """Row, and the known ones of its last ``length`` values, sorted; one list, changed in place."""
+    n = values.shape[0]
+    if n > 0 and first == n - 1:
+        last = values[max(0, n - length) :]
+        yield n - 1, np.sort(last[last == last])
+        return
     before = values[max(0, first - length) : first]
     ordered: list[float] = np.sort(before[before == before]).tolist()
     held: deque[float] = deque(before.tolist())

@@ -11,7 +11,7 @@ from runtime.display.words import utc
 from runtime.trading.tickets import Ticket, is_adopted
 from runtime.wiring.trader import Trader
 
-_SHOWN_CURVE = 2_000
+_SHOWN_CURVE, _LETTERS = 2_000, 76
 
 
 class Reader:

@@ -73,7 +73,10 @@ def _positions(shot: Snapshot, wide: bool) -> RenderableType:
 def _decisions(shot: Snapshot) -> RenderableType:
     table = _table("Last decisions", "bar", "symbol", "side", "size, exit", "what became of it")
     for d in reversed(shot.decisions[-5:]):
-        became = Text(d.reason.lower() if d.reason else "sent", style="dim" if d.reason else "")
+        became = Text(
+            d.reason.lower().replace("_", " ") if d.reason else "sent",
+            style="dim" if d.reason else "",
+        )
         when = utc(d.time_ns, "%m-%d %H:%M")
         table.add_row(when, d.symbol, SIDES[d.side], d.action, became)
     return table

@@ -139,7 +139,7 @@ def ending_of(trader: Trader, shot: Snapshot, ended: Ended, seconds: float) -> E
             "The built-in market has an edge planted in it: a profit here says that the programs "
             "work together, nothing about a real market."
         )
-    notes += _left_notes(trader, shot)
+    notes += _left_notes(trader, shot, ended)
     if not plan.learn:
         notes.append("Learning was off (--no-learn).")
     rate = shot.bars / seconds if plan.venue == "sim" and seconds > 0.0 else 0.0
@@ -152,12 +152,15 @@ def ending_of(trader: Trader, shot: Snapshot, ended: Ended, seconds: float) -> E
     return Ending(ended.value, seconds, trader.first_ns, rate, notes, files)
 
 
-def _left_notes(trader: Trader, shot: Snapshot) -> list[str]:
+def _left_notes(trader: Trader, shot: Snapshot, ended: Ended) -> list[str]:
+    """What became of open positions, and by which setting."""
+    early = ended is not Ended.DATA and trader.plan.venue != "sim"
+    why = f" (--on-exit {trader.plan.on_exit})" if early else ""
     if not shot.positions:
-        return ["No position is open."]
+        return [f"No position is open{why}."]
     names = ", ".join(p.symbol for p in shot.positions)
     bare = [p.symbol for p in shot.positions if not p.safe]
     if bare:
         return [f"NOT PROTECTED by a confirmed stop: {', '.join(bare)}. Look at the venue now."]
     wanted = "could not all be closed" if trader.plan.on_exit == "flatten" else "were left open"
-    return [f"{names} {wanted}; their stops rest at the venue. The same command goes on."]
+    return [f"{names} {wanted}{why}; their stops rest at the venue. The same command goes on."]

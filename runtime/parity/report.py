@@ -72,7 +72,7 @@ def print_tales(console: Console, tales: Sequence[Tale]) -> None:
     table = Table(title="Faces")
     table.add_column("")
     for tale in tales:
-        table.add_column(tale.face, justify="right")
+        table.add_column(tale.face, justify="right", overflow="fold")
     books = [tale.counts() if tale.tells >= BOOKS else {"bars": tale.bars} for tale in tales]
     names = list(dict.fromkeys(name for count in books for name in count))
     for name in names:
@@ -81,7 +81,7 @@ def print_tales(console: Console, tales: Sequence[Tale]) -> None:
             for tale, count in zip(tales, books, strict=True)
         ]
         table.add_row(name, *row)
-    table.add_row("final cash (1e-8)", *(f"{tale.cash_units:,}" for tale in tales))
+    table.add_row("cash, 1e-8 quote", *(str(tale.cash_units) for tale in tales))
     table.add_row("seconds", *(f"{tale.seconds:.1f}" for tale in tales))
     console.print(table)
     for tale in tales:

@@ -97,7 +97,7 @@ def learning_of(plan: TradePlan, kept: Kept, signals: Signals, minds: Minds) -> 
 def run_record(plan: TradePlan, bundle: Bundle) -> dict[str, Any]:
     """What the journal says of a start: enough to repeat the run, no secret."""
     return {
-        "bundle": str(bundle.folder),
+        "bundle": str(bundle.folder.resolve()),
         "bundle_digest": file_digest(bundle.folder / "manifest.json"),
         "settings_hash": settings_hash(plan.settings),
         "config_hash": plan.settings.config_hash(),

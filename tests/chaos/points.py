@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 from collections.abc import Callable
@@ -31,7 +32,7 @@ class Tripwire:
 
 
 class Watched:
-    """A part whose coroutines named in ``methods`` have a point before and one after them."""
+    """A part whose methods named in ``methods`` have a point before and one after them."""
 
     def __init__(self, part: Any, name: str, methods: frozenset[str], point: CrashPoint) -> None:
         self._part, self._name, self._methods, self._point = part, name, methods, point
@@ -48,7 +49,13 @@ class Watched:
             point(f"after {told}")
             return result
 
-        return watched
+        def at_once(*args: Any, **named: Any) -> Any:
+            point(f"before {told}")
+            result = found(*args, **named)
+            point(f"after {told}")
+            return result
+
+        return watched if inspect.iscoroutinefunction(found) else at_once
 
 
 JOURNAL = frozenset({"commit"})

@@ -50,6 +50,6 @@ def test_the_kernel_trades_as_the_world_does(shock: float, with_mark: bool) -> N
 @given(
     seed=st.integers(0, 10**6), shock=st.sampled_from([0.0, 0.05, 0.2]), symbols=st.integers(1, 3)
 )
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_drawn_markets_end_in_the_same_books(seed: int, shock: float, symbols: int) -> None:
     compare(case_of(seed, n=60, symbols=symbols, shock=shock))

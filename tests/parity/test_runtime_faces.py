@@ -19,7 +19,7 @@ import pytest
 
 import runtime.trading.books as books
 from envs.core.market_data import MarketData
-from envs.core.rules.exits import Levels
+from envs.core.rules.exits import Levels, initial_levels
 from envs.core.settings import CoreSettings
 from envs.core.tape import VoteTable
 from envs.core.types import MODEL_NAMES
@@ -157,10 +157,8 @@ def test_a_fee_that_is_off_by_one_unit_is_found(run: Run, monkeypatch: pytest.Mo
 
 
 def test_a_stop_that_is_off_by_one_tick_is_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    anchored = books.initial_levels
-
     def looser(*values: Any) -> Levels:
-        levels = anchored(*values)
+        levels = initial_levels(*values)
         return levels._replace(stop0=levels.stop0 - 1)
 
     monkeypatch.setattr(books, "initial_levels", looser)

@@ -45,10 +45,10 @@ def test_the_last_whole_bundle_of_the_built_in_market_is_taken(
 def test_bars_and_speed_fill_the_minutes(bundle: Path) -> None:
     manifest = json.loads((bundle / "manifest.json").read_text())
     options = dict(zip(*[iter(trade_options(manifest, 3.0))] * 2, strict=True))
-    assert options["--speed"] == "1200"
+    assert options["--speed"] == "1800"
     begin = datetime.fromisoformat(manifest["spans"]["test_start"])
     end = datetime.fromisoformat(options["--end"])
-    assert (end - begin).total_seconds() == 60 * 3_600
+    assert (end - begin).total_seconds() == 90 * 3_600
 
 
 def test_a_training_that_fails_ends_the_demonstration(

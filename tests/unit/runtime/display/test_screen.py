@@ -23,7 +23,7 @@ def test_the_screen_says_what_matters() -> None:
     text = text_of(render(FULL, 120))
     for word in (
         "10,044.10", "+44.10", "bar 300 of 400", "9,123.40", "9,050.00", "no stop yet", "+0.85",
-        "gate_reducing", "0.5 x2 balanced", "-12.30", "xgboost", "0.2443", "600", "140",
+        "gate reducing", "0.5 x2 balanced", "-12.30", "xgboost", "0.2443", "600", "140",
         "aaaaaaaa -> bbbbbbbb", "tripped, level 1", "0.2 s old", "stream down",
     ):  # fmt: skip
         assert word in text, word

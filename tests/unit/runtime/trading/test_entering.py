@@ -102,3 +102,60 @@ def test_the_same_entry_is_never_sent_twice_over_a_restart() -> None:
         assert rig.account.positions[0].book.qty == 10_000
 
     run(work())
+
+
+@pytest.mark.parametrize("by_clock", [False, True])
+def test_an_entry_whose_intent_cannot_be_written_is_given_up(by_clock: bool) -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000))
+        if by_clock:
+            rig.by_clock()
+
+        async def full(real: Any, ask: NewOrder) -> Answer[Any]:
+            raise StoreUnavailable("the disk is full: make room")
+
+        rig.venue.spoil["place"] = full
+        with pytest.raises(StoreUnavailable):
+            await rig.start()
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["NOT_JOURNALLED"]
+        assert not rig.account.pending
+        assert not rig.kernel.context.books.tickets
+
+    run(work())
+
+
+def test_an_entry_that_broke_on_the_way_is_found_out() -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000)).by_clock()
+
+        async def broken(real: Any, ask: NewOrder) -> Answer[Any]:
+            await real(ask)
+            raise RuntimeError("in the middle")
+
+        rig.venue.spoil["place"] = broken
+        with pytest.raises(RuntimeError):
+            await rig.start()
+        assert rig.ticket.entry_doubt
+        rig.venue.spoil.clear()
+        await rig.vertex()
+        assert rig.account.positions[0].book.qty == 10_000
+        assert rig.ticket.stop is not None
+
+    run(work())
+
+
+def test_an_entry_the_journal_never_saw_was_never_sent() -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000)).by_clock()
+
+        async def broken(real: Any, ask: NewOrder) -> Answer[Any]:
+            raise RuntimeError("before it was written")
+
+        rig.venue.spoil["place"] = broken
+        with pytest.raises(RuntimeError):
+            await rig.start()
+        await rig.look()
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["NOT_SENT"]
+        assert not rig.account.pending
+
+    run(work())

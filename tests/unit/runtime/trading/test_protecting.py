@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from envs.core.types import ExitReason
+from runtime.exchange.commands import CancelAlgo
 from runtime.exchange.errors import WOULD_TRIGGER
+from runtime.port_errors import StoreUnavailable
 from runtime.port_values import Advice, Answer, NewTrigger, Outcome, Purpose, Replaced
 from tests.unit.runtime.trading.desk import PRICE, Rig, bars_of, run, spoil_once
 
@@ -148,5 +150,100 @@ def test_nothing_rests_for_a_position_that_is_gone() -> None:
         assert rig.kernel.trades[-1].reason is ExitReason.STOP
         assert not rig.session.state.open_algos("BTCUSDT")
         assert not rig.kernel.context.books.tickets
+
+    run(work())
+
+
+def test_a_stop_covers_what_was_filled_while_it_was_being_placed() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+        books, grown = rig.kernel.context.books, False
+
+        async def slow(real: Any, ask: NewTrigger) -> Answer[Any]:
+            nonlocal grown
+            answer = await real(ask)
+            if not grown:
+                grown = True
+                p = rig.account.positions[0]
+                p.book = p.book._replace(qty=p.book.qty + 500)
+            return answer
+
+        rig.venue.spoil["place_trigger"] = slow
+        await rig.vertex()
+        assert rig.ticket.stop is not None
+        assert rig.ticket.stop.qty == 10_000, "what was asked for, not what is wanted by now"
+        await rig.kernel.protecting.ensure(0)
+        placed = [a.qty_steps for a in rig.session.state.open_algos("BTCUSDT") if "STOP" in a.type]
+        assert placed == [10_500]
+        assert books.tickets[0].stop is not None
+
+    run(work())
+
+
+def test_stops_in_doubt_stay_while_there_is_no_other() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+
+        async def lost(real: Any, ask: Any) -> Answer[Any]:
+            await real(ask)
+            return Answer(Outcome.UNKNOWN, ask.client_id)
+
+        async def never(real: Any, ask: Any) -> Answer[Any]:
+            return Answer(Outcome.UNKNOWN, ask.client_id)
+
+        rig.venue.spoil.update(place_trigger=lost, place=never)
+        await rig.vertex()
+        # Neither a confirmed stop nor an exit: what may rest is all that protects.
+        assert rig.account.positions
+        assert stops_of(rig)
+        rig.venue.spoil.clear()
+        await rig.vertex()
+        assert not rig.session.state.holdings
+        assert not stops_of(rig)
+
+    run(work())
+
+
+def test_a_target_that_somebody_cancelled_is_placed_again() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000, 10_000)).start()
+        await rig.vertex()
+        target = rig.ticket.target
+        assert target is not None
+        await rig.session.submit(CancelAlgo(client_id=target.client_id))
+        await rig.vertex()
+        again = rig.ticket.target
+        assert again is not None
+        assert again.client_id != target.client_id
+        resting = [a for a in rig.session.state.open_algos("BTCUSDT") if "PROFIT" in a.type]
+        assert sorted(a.trigger_ticks for a in resting) == [PRICE + 300, PRICE + 375]
+
+    run(work())
+
+
+def test_a_stop_that_could_not_be_written_down_is_looked_for_at_the_venue() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+
+        async def unwritten(real: Any, ask: NewTrigger) -> Answer[Any]:
+            await real(ask)
+            raise StoreUnavailable("the disk is full")
+
+        rig.venue.spoil["place_trigger"] = unwritten
+        await rig.vertex()
+        assert stops_of(rig) == [PRICE - 150]
+        assert rig.ticket.stop is not None
+        assert rig.account.positions
+
+    run(work())
+
+
+def test_targets_wait_until_all_that_was_filled_is_booked() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+        rig.ticket.told = 12_000
+        await rig.vertex()
+        assert rig.ticket.stop is not None
+        assert rig.ticket.target is None
 
     run(work())
