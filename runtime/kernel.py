@@ -8,7 +8,7 @@ that has consequences: before learning, before orders are sent, and after the ve
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +21,11 @@ from envs.kernel.counterfactual import compiled_ladder
 from runtime.kernel_parts import KernelParts
 from runtime.kernel_ports import Quote, Record
 from runtime.monitor import CLOSE, SECOND, Monitor
-from runtime.port_errors import StoreUnavailable, VenueUnavailable
+from runtime.port_errors import StoreUnavailable
 from runtime.port_market import Bar
 from runtime.reconcile import Reconciler
 from runtime.trading import records
+from runtime.trading.at_once import Failures
 from runtime.trading.books import Books
 from runtime.trading.context import Context, Observer
 from runtime.trading.entering import Entering
@@ -115,12 +116,12 @@ class Kernel:
         context.tell(Record(records.RUN, context.now_ns, str(context.now_ns), dict(parts.run)))
         await self._commit()
         context.books.set_quotes(quotes or {}, context.data)
+        await self._obey()
         await self.reconciler.recover()
         await self._commit()
         await self.watcher.look(SECOND, {}, stepped=parts.options.in_turn)
         await self._commit()
         age_ns = context.now_ns - self.bar_ns
-        await self._obey()
         if self.bar_ns > self._decided_ns and age_ns <= parts.options.decide_within_s * 1e9:
             await self._signal_and_decide(self.bar_ns)
 
@@ -133,26 +134,31 @@ class Kernel:
 
     async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
         """By the clock: the same between closes, at whatever the prices are."""
-        self.context.now_ns = now_ns
-        await self._obey()
-        await self.watcher.look(SECOND, quotes, stepped=False)
+        self.context.now_ns, failures = now_ns, Failures()
+        await failures.of(self._obey())
+        await failures.of(self.watcher.look(SECOND, quotes, stepped=False))
         self._tell_gate()
         await self._commit()
+        failures.tell()
 
     async def watch(self) -> None:
         """By the clock: see that stops still rest, and protect at once what lost its own."""
-        self.context.now_ns = max(self.context.now_ns, self.parts.clock_ns())
-        await self.reconciler.watch()
-        books = self.context.books
-        if any(t.stop is None for s, t in books.tickets.items() if s in books.account.positions):
-            await self.watcher.look(SECOND, {}, stepped=False)
-        await self._commit()
+        await self._look_after(self.reconciler.watch())
 
     async def reconcile(self) -> None:
         """Compare with the venue."""
-        self.context.now_ns = self.parts.clock_ns()
-        await self.reconciler.compare()
+        await self._look_after(self.reconciler.compare())
+
+    async def _look_after(self, asking: Awaitable[None]) -> None:
+        """Ask the venue, and protect at once what turned out to be bare."""
+        self.context.now_ns, failures = max(self.context.now_ns, self.parts.clock_ns()), Failures()
+        await failures.of(asking)
+        books = self.context.books
+        if any(t.stop is None for s, t in books.tickets.items() if s in books.account.positions):
+            stepped = self.parts.options.in_turn
+            await failures.of(self.watcher.look(SECOND, {}, stepped=stepped))
         await self._commit()
+        failures.tell()
 
     async def on_close(
         self, close_ns: int, bars: Sequence[Bar], *, quotes: Mapping[str, Quote] | None = None
@@ -164,8 +170,9 @@ class Kernel:
         """
         context, parts = self.context, self.parts
         context.now_ns = max(context.now_ns, close_ns)
+        failures = Failures()
         if quotes is not None:
-            await self.watcher.look(CLOSE, quotes, stepped=False)
+            await failures.of(self.watcher.look(CLOSE, quotes, stepped=False))
         labels = parts.signals.receive(close_ns, bars)
         self.bar_ns = close_ns
         context.tell(records.bar_record(close_ns, bars))
@@ -175,28 +182,29 @@ class Kernel:
         self._resolve(parts.learning.due(parts.signals.row))
         await self._commit()
         await self._learn()
-        if parts.clock_ns() - close_ns > parts.options.decide_within_s * 1e9:
+        late = parts.clock_ns() - close_ns > parts.options.decide_within_s * 1e9
+        if late or failures:
             self._decided_ns = close_ns
-            context.alarm(str(close_ns), "the bar is too old to decide on")
+            why = "the bar is too old to decide on" if late else "no decision after an error"
+            context.alarm(str(close_ns), why)
             await parts.signals.vote()
             parts.signals.weigh()
+            failures.tell()
             return
         await self._signal_and_decide(close_ns)
 
     async def finish(self) -> None:
         """The market has ended: close what is open at the last close, reason END, and learn."""
-        books = self.context.books
-        await self.context.at_work.wait()
+        books, failures = self.context.books, Failures()
+        await failures.of(self.context.at_work.wait())
         for s in sorted(books.account.pending):
-            ticket = books.tickets[s]
-            await self.entering.cancel(ticket)
-            if ticket.is_empty:
-                self.entering.drop(ticket, "END")
+            await failures.of(self._call_off(s, "END"))
         for s in sorted(books.account.positions):
             books.tickets[s].exit = None
-            await self.exits.send(s, int(ExitReason.END))
-        await self.watcher.look(SECOND, {}, stepped=True)
-        await self.context.at_work.wait()
+            await failures.of(self.exits.send(s, int(ExitReason.END)))
+        await failures.of(self.watcher.look(SECOND, {}, stepped=True))
+        await failures.of(self.context.at_work.wait())
+        failures.tell()
         self._resolve(self.parts.learning.finish())
         await self._commit()
         await self._learn(force=True)
@@ -204,23 +212,30 @@ class Kernel:
     async def stop(self, *, flatten: bool) -> tuple[str, ...]:
         """End in order; positions are closed when asked, else left with their stops.
 
-        Returns the contracts still open.
+        Returns the contracts still open, those whose entry may yet fill among them.
         """
-        context, books = self.context, self.context.books
-        await context.at_work.wait()
+        context, books, failures = self.context, self.context.books, Failures()
+        await failures.of(context.at_work.wait())
         for s in sorted(books.account.pending):
-            ticket = books.tickets[s]
-            await self.entering.cancel(ticket)
-            if ticket.is_empty and not ticket.entry_open:
-                self.entering.drop(ticket, "STOPPED")
+            await failures.of(self._call_off(s, "STOPPED"))
         if flatten:
             for s in sorted(books.account.positions):
-                await self.exits.send(s, int(ExitReason.EMERGENCY))
-        await self.watcher.look(SECOND, {}, stepped=self.parts.options.in_turn)
-        await context.at_work.wait()
+                await failures.of(self.exits.send(s, int(ExitReason.EMERGENCY)))
+        stepped = self.parts.options.in_turn
+        await failures.of(self.watcher.look(SECOND, {}, stepped=stepped))
+        await failures.of(context.at_work.wait())
         await self._commit()
         await self._learn(force=True)
-        return tuple(context.symbols[s] for s in sorted(books.account.positions))
+        failures.tell()
+        open_ = {*books.account.positions, *books.account.pending}
+        return tuple(context.symbols[s] for s in sorted(open_))
+
+    async def _call_off(self, s: int, reason: str) -> None:
+        """Cancel an entry; what it filled meanwhile stays."""
+        ticket = self.context.books.tickets[s]
+        await self.entering.cancel(ticket)
+        if ticket.is_empty and not ticket.entry_open:
+            self.entering.drop(ticket, reason)
 
     def state(self) -> dict[str, Any]:
         """The state document of this moment."""
@@ -238,19 +253,10 @@ class Kernel:
 
     async def _begin(self) -> None:
         """A new journal: the account holds what the venue says."""
-        view = await self.parts.venue.account()
-        if view.balance is None:
-            raise VenueUnavailable(f"venue: no balance: {'; '.join(view.failures)}")
-        account = self.context.books.account
-        account.cash_units = account.start_units = view.balance.wallet_units
-        # Market time: the wall clock of an accelerated exchange is another.
-        self.taking.income_ms = self.context.now_ns // 1_000_000
-        for symbol in self.context.symbols:
-            fills = await self.parts.venue.fills_since(symbol, 0)
-            self.context.books.floor[symbol] = max((f.trade_id for f in fills), default=0)
+        await self.taking.begin()
         if self.parts.signals.row >= 0:
             self.bar_ns = self.world.now_ns
-        equity = from_units(account.cash_units)
+        equity = from_units(self.context.books.account.cash_units)
         # Records without a state: something of the journal is gone, so nothing new begins.
         known = getattr(self.parts.journal, "last_seq", 0) > 0
         self.parts.stop.restore(None, equity, self.context.now_ns, known=known)
@@ -258,6 +264,8 @@ class Kernel:
     def _restore(self, state: Mapping[str, Any]) -> None:
         context, parts = self.context, self.parts
         restore_books(state["books"], context, self.taking)
+        # The clock of a market that has told nothing yet stands at its begin.
+        context.now_ns = max(context.now_ns, int(state["now_ns"]))
         self.bar_ns, self._decided_ns = int(state["bar_ns"]), int(state["decided_ns"])
         parts.signals.restore(state["signals"])
         if parts.found is not None:
@@ -289,7 +297,7 @@ class Kernel:
         await parts.signals.vote()
         parts.signals.weigh()
         if parts.options.full:
-            self._tell_signals(close_ns)
+            records.tell_signals(self.context, close_ns)
         tickets = self._decide()
         self._decided_ns = close_ns
         try:
@@ -312,10 +320,10 @@ class Kernel:
     def _decide(self) -> list[Ticket]:
         """Decide the candidates of the row; returns what is to be sent."""
         parts, desk = self.parts, self._desk_now()
-        out = []
+        out: list[Ticket] = []
+        if parts.signals.row >= parts.signals.last_row:
+            return out
         for s in desk.candidates():
-            if desk.block_reason(s) == "END":
-                continue
             view = desk.view(s)
             blocked = self._blocked(s)
             if view.executable and blocked:
@@ -338,6 +346,8 @@ class Kernel:
             return "STATE_UNKNOWN"
         if self.context.wrong_mode:
             return "ACCOUNT_MODE"
+        if not self.context.can_value:
+            return "MARK_UNKNOWN"
         if s in self.context.books.tickets:
             return "POSITION_OPEN"
         if not self.parts.stop.symbol_active(symbol, self.context.now_ns):
@@ -357,19 +367,6 @@ class Kernel:
                 bind(self._desk)
         return self._desk
 
-    def _tell_signals(self, close_ns: int) -> None:
-        """Journal the votes and the signal of every contract."""
-        tape, votes, row = self.parts.signals.tape, self.parts.signals.votes, self.parts.signals.row
-        for s, symbol in enumerate(self.context.symbols):
-            values = {
-                "side": int(tape.side[row, s]), "score": float(tape.score[row, s]),
-                "ev": float(tape.ev[row, s]), "confidence": float(tape.confidence[row, s]),
-                "edge": float(tape.edge[row, s]), "candidate": bool(tape.candidate[row, s]),
-                "p_up": votes.p_up[row, s].tolist(), "p_down": votes.p_down[row, s].tolist(),
-                "weights": tape.weights[row, s].tolist(),
-            }  # fmt: skip
-            self.context.tell(records.signal_record(close_ns, symbol, values))
-
     async def _obey(self) -> None:
         """Carry out what operators asked of the emergency stop."""
         if self.parts.requests is not None:
@@ -387,5 +384,9 @@ class Kernel:
         """Bring what happened to disk; without it nothing goes on."""
         if not self.context.dirty:
             return
-        await self.parts.journal.commit(self.state)
         self.context.dirty = False
+        try:
+            await self.parts.journal.commit(self.state)
+        except BaseException:
+            self.context.dirty = True
+            raise

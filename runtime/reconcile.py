@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from envs.core.events import EntryKind
+from envs.core.errors import FixInput
 from envs.core.rules.rounding import from_units
 from envs.core.types import ExitReason
 from runtime.adapters.client_ids import client_id, is_ours
-from runtime.port_errors import VenueUnavailable
+from runtime.port_errors import VenueRefused, VenueUnavailable
 from runtime.port_values import (
     AccountView,
+    Answer,
     Fill,
     Flat,
-    IncomeRow,
     OrderView,
     Outcome,
     Position,
@@ -46,8 +46,6 @@ _CONFIRM = 2
 """Comparisons in a row that must differ before a difference counts: events may be under way."""
 _MODES_EVERY = 10
 """Comparisons between two looks at the account's modes, which cost much of the rate limit."""
-_TRANSFERS = ("TRANSFER", "WELCOME_BONUS", "INTERNAL_TRANSFER", "COIN_SWAP_DEPOSIT",
-              "COIN_SWAP_WITHDRAW", "CROSS_COLLATERAL_TRANSFER")  # fmt: skip
 
 
 class Reconciler:
@@ -89,10 +87,13 @@ class Reconciler:
             raise VenueUnavailable(
                 f"venue: cannot reconcile {unsure[0].symbol}: {unsure[0].reason}"
             )
+        if not await self._look_at_modes():
+            # Somebody may have changed it meanwhile: the next entry sets it again.
+            self._taking.leverage.clear()
         for ticket in list(self._c.books.tickets.values()):
             await self._entry(ticket)
         self._triggers(view.triggers)
-        await self._orphans(view.triggers)
+        await self._orphans(view)
         for symbol in self._c.symbols:
             self._differs[symbol] = _CONFIRM
         await self._stands(view)
@@ -108,21 +109,24 @@ class Reconciler:
         await self._modes()
         if view.triggers is not None:
             await self._stops(view.triggers)
-            await self._orphans(view.triggers)
+            await self._orphans(view)
         self._foreign(view)
         await self._stands(view)
         await self._wallet(view, at_start=False)
 
     async def _modes(self) -> None:
-        """An account that somebody set otherwise takes no new risk; leverage is set anew."""
+        """Look at the modes now and then."""
         self._compared += 1
-        if self._compared % _MODES_EVERY:
-            return
+        if self._compared % _MODES_EVERY == 0:
+            await self._look_at_modes()
+
+    async def _look_at_modes(self) -> bool:
+        """An account that somebody set otherwise takes no new risk; False where nobody says."""
         try:
             modes = await self._c.venue.modes()
-        except VenueUnavailable as error:
+        except (VenueUnavailable, VenueRefused) as error:
             _LOG.warning("modes: %s", error)
-            return
+            return False
         crossed = [
             name
             for name, mode in modes.symbols.items()
@@ -135,8 +139,12 @@ class Reconciler:
             self._c.alarm("account", f"the account is {wrong} now: no new entries until it is back")
         self._c.wrong_mode = wrong
         for name, mode in modes.symbols.items():
-            if name in self._c.symbols:
+            if name in self._c.symbols and mode.isolated:
                 self._taking.leverage[name] = mode.leverage
+            else:
+                # The next entry sets leverage and isolated margin together.
+                self._taking.leverage.pop(name, None)
+        return True
 
     def _is_held(self, symbol: str) -> bool:
         return self._c.symbols.index(symbol) in self._c.books.account.positions
@@ -192,7 +200,9 @@ class Reconciler:
             await self._entering.resolve(ticket)
             return
         age_ns = self._c.now_ns - ticket.decision.bar_close_ns
-        if age_ns <= self._c.options.decide_within_s * 1e9:
+        if not self._c.stop.symbol_active(ticket.symbol, self._c.now_ns):
+            self._entering.drop(ticket, "GATE_REDUCING")
+        elif age_ns <= self._c.options.decide_within_s * 1e9:
             await self._entering.send([ticket])
         else:
             self._entering.drop(ticket, "NOT_SENT")
@@ -248,7 +258,15 @@ class Reconciler:
         await all_of(self._look_for(t, t.stop) for t in some if t.stop is not None)
 
     async def _look_for(self, ticket: Ticket, x: Resting) -> None:
-        answer = await self._c.venue.resolve(x.client_id)
+        try:
+            answer = await self._c.venue.resolve(x.client_id)
+        except FixInput:
+            # Sent while the journal could not be written: nobody can be asked by this name.
+            answer = Answer[TriggerView](Outcome.UNKNOWN, x.client_id)
+        if x not in ticket.resting():
+            # Replaced while the venue was asked.
+            self._missing.pop(x.client_id, None)
+            return
         view = answer.view if isinstance(answer.view, TriggerView) else None
         if view is not None and view.is_open:
             self._missing.pop(x.client_id, None)
@@ -261,6 +279,7 @@ class Reconciler:
         elif view is None and answer.outcome is not Outcome.ABSENT and count < _CONFIRM:
             return
         if ticket.s in self._c.books.account.positions:
+            self._missing.pop(x.client_id, None)
             self._c.alarm(ticket.symbol, f"{x.client_id} is gone from the venue: placing another")
             forget(ticket, x.client_id)
             if x.client_id not in ticket.stale and view is None:
@@ -321,11 +340,16 @@ class Reconciler:
             self._c.tell(records.foreign_record(self._c.now_ns, symbol, text))
             _LOG.warning("%s: %s", symbol, text)
 
-    async def _orphans(self, triggers: Sequence[TriggerView]) -> None:
-        """Cancel conditional orders of ours that no ticket knows: they would meet a later trade."""
+    async def _orphans(self, view: AccountView) -> None:
+        """Cancel conditional orders of ours that no ticket knows: they would meet a later trade.
+
+        Where the venue has, or may have, a position that we know nothing of, they protect it.
+        """
         known = {name for t in self._c.books.tickets.values() for name in t.roles}
-        for t in triggers:
-            if t.is_open and is_ours(t.client_id) and t.client_id not in known:
+        flat = {name for name, stand in view.stands.items() if isinstance(stand, Flat)}
+        ours = flat | {t.symbol for t in self._c.books.tickets.values()}
+        for t in view.triggers or ():
+            if t.symbol in ours and t.is_open and is_ours(t.client_id) and t.client_id not in known:
                 self._c.alarm(t.symbol, f"{t.client_id} rests for no position: cancelled")
                 await self._c.venue.cancel_trigger(t.symbol, t.client_id)
 
@@ -352,23 +376,10 @@ class Reconciler:
         if not at_start and self._wallet_differs < _CONFIRM:
             return
         try:
-            rows = await self._c.venue.income_since(self._taking.income_ms)
-        except VenueUnavailable as error:
+            await self._taking.catch_up()
+        except (VenueUnavailable, VenueRefused) as error:
             _LOG.warning("wallet: %s", error)
             return
-        for row in rows:
-            self._transfer(row)
-        await self._taking.catch_up()
         difference = view.balance.wallet_units - account.cash_units
         if difference and self._wallet_differs == _CONFIRM:
             self._c.alarm("wallet", f"the venue's wallet differs by {from_units(difference)} quote")
-
-    def _transfer(self, row: IncomeRow) -> None:
-        """A deposit or withdrawal: never a drawdown, never a profit."""
-        if row.kind not in _TRANSFERS or row.income_id in self._taking.income_ids:
-            return
-        self._taking.income_ids.add(row.income_id)
-        account = self._c.books.account
-        account.book(EntryKind.TRANSFER, "", row.units, row.time_ms * 1_000_000, "")
-        self._c.stop.shift_equity(from_units(row.units))
-        self._c.alarm("wallet", f"transfer of {from_units(row.units)} quote")

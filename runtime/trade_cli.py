@@ -112,7 +112,7 @@ def _what(group: argparse._ArgumentGroup) -> None:
 def _when(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--start", metavar="DATE", dest="trade_start", default=None,
-        help="sim, local: close of the first bar [UTC date or time; default: the begin of the "
+        help="sim, local: close of the first decision [UTC date or time; default: the begin of the "
         "bundle's held-out period]",
     )  # fmt: skip
     group.add_argument(

@@ -243,7 +243,8 @@ class CcxtFeed:
         tape = self._tapes[symbol]
         rows = await self._since(symbol, tape.since_ms)
         # Not before the answer is there: those who look beside this would wait for it too.
-        tape.begins(until_ms)
+        # Within a bar nothing has closed but the bars before it.
+        tape.begins(until_ms - until_ms % self._span_ms)
         new = tape.take(rows)
         self._bars.extend(new)
         if new:

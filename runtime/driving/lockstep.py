@@ -36,6 +36,13 @@ class LockstepDriver:
         self.kernel, self.stepper, self.progress = kernel, stepper, progress
         self.max_bars, self.until_ns, self.finish = max_bars, until_ns, finish
         self._stopping = False
+        self._first: Step | None = None
+
+    async def begin(self) -> Step:
+        """Where the market stands before the ride."""
+        if self._first is None:
+            self._first = await self.stepper.begin()
+        return self._first
 
     def stop(self) -> None:
         """End after the vertex that is being acted on."""
@@ -49,7 +56,7 @@ class LockstepDriver:
         """
         kernel, stepper = self.kernel, self.stepper
         bars = vertices = now_ns = 0
-        step = await stepper.begin()
+        step = await self.begin()
         if step.now_ns > kernel.bar_ns:
             # The kernel was killed at this vertex: what it had not done there is done now.
             await kernel.on_vertex(step.now_ns, step.index, step.quotes)

@@ -83,8 +83,8 @@ class EnvFace:
         self.ground.learning.watch(view, decision)
 
     def _blocked(self, desk: Desk, s: int) -> None:
-        """A candidate that cannot be executed is learned from all the same."""
-        if desk.block_reason(s) != "END":
+        """A candidate that cannot be executed is learned from all the same, but at the last bar."""
+        if self.base.world.row < self.ground.last_row:
             view = desk.view(s)
             self._note(view, decide(view, self.ground.brain, self.ground.chain))
 

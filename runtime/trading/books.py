@@ -23,9 +23,9 @@ from envs.core.rules.booking import (
     value_of,
 )
 from envs.core.rules.booking import Fill as ClosingFill
-from envs.core.rules.exits import initial_levels
+from envs.core.rules.exits import STOP_INITIAL, initial_levels
 from envs.core.rules.fills import exit_fill
-from envs.core.rules.lifecycle import after_event, first_guard
+from envs.core.rules.lifecycle import Guard, after_event, first_guard
 from envs.core.rules.path import LIQUIDATION, PARTIAL, TARGET
 from envs.core.rules.rounding import from_units
 from envs.core.rules.walk import STYLE_POST_ONLY
@@ -61,12 +61,17 @@ class Books:
             self.quotes[symbol] = quote
             self.account.marks[data.market.symbols.index(symbol)] = quote.mark_ticks
 
+    def knows(self, fill: Fill) -> bool:
+        """Whether a fill was booked before, or is of a contract that is not traded."""
+        if fill.symbol not in self.floor:
+            return True
+        return fill.trade_id <= self.floor[fill.symbol] or fill.trade_id in self.seen[fill.symbol]
+
     def is_new(self, fill: Fill) -> bool:
         """Whether a fill was not booked before; notes it."""
-        known = self.seen[fill.symbol]
-        if fill.trade_id <= self.floor[fill.symbol] or fill.trade_id in known:
+        if self.knows(fill):
             return False
-        known.add(fill.trade_id)
+        self.seen[fill.symbol].add(fill.trade_id)
         return True
 
     def open(self, s: int, fill: Fill, data: MarketSeries, slip: float) -> Position:
@@ -183,7 +188,7 @@ class Books:
             order.side, entry, order.atr * tick, order.sl_atr, order.plan, data.fees.be_r,
             data.fees.trail_atr, held.levels.entry_ns,
         )  # fmt: skip
-        held.guard = first_guard(held.levels)
+        held.guard = _grown(held.guard, first_guard(held.levels))
         cost, margin = old.cost + new.cost, old.margin + new.margin
         held.tier = tier_of(from_units(cost), data.brackets[s])
         unit = old.funding_unit * old.qty / qty
@@ -203,6 +208,16 @@ class Books:
         self.floor[symbol] = max(self.seen[symbol], default=self.floor[symbol])
         self.seen[symbol].clear()
         return trade
+
+
+def _grown(old: Guard, new: Guard) -> Guard:
+    """Guard of a position that has grown: a moved stop does not loosen, no exit is forgotten."""
+    moved = old.stop_kind != STOP_INITIAL and old.stop > new.stop
+    stop, kind = (old.stop, old.stop_kind) if moved else (new.stop, new.stop_kind)
+    return Guard(
+        stop, kind, max(old.peak, new.peak), min(old.trough, new.trough), old.partial_done,
+        old.order,
+    )  # fmt: skip
 
 
 def as_told(book: Book, closing: ClosingFill, fill: Fill) -> tuple[Book, ClosingFill]:

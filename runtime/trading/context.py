@@ -71,6 +71,12 @@ class Context:
         """Market columns up to the present row."""
         return self.signals.data
 
+    @property
+    def can_value(self) -> bool:
+        """Whether every position has a price; right after a start some may have none yet."""
+        known = self.books.quotes
+        return all(self.symbols[s] in known for s in self.books.account.positions)
+
     def slip(self, s: int) -> float:
         """Slippage fraction of fills after the last close."""
         return self.data.slip_next[s][self.signals.row]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from envs.core.errors import FixInput
 from envs.core.position import PendingEntry
 from envs.core.rules.walk import STYLE_MARKET, STYLE_POST_ONLY
 from runtime.port_errors import VenueRefused, VenueUnavailable
@@ -48,9 +49,15 @@ class Entering:
         contract leaves no other one bare.
         """
         if self._c.options.in_turn:
+            failed: list[Exception] = []
             for ticket in tickets:
-                await self._send(ticket)
+                try:
+                    await self._send(ticket)
+                except Exception as error:
+                    failed.append(error)
             await self._taking.take()
+            if failed:
+                raise failed[0]
         else:
             at_work = self._c.at_work
             for ticket in tickets:
@@ -59,11 +66,11 @@ class Entering:
 
     async def fetch(self, ticket: Ticket) -> bool:
         """Ask for fills of a contract that nobody has told; False while the venue is silent."""
-        books = self._c.books
-        after = max(books.seen[ticket.symbol], default=books.floor[ticket.symbol])
+        # Not since the last one told: a stream that loses one tells later ones all the same.
+        after = self._c.books.floor[ticket.symbol]
         try:
             fills = await self._c.venue.fills_since(ticket.symbol, after)
-        except VenueUnavailable as error:
+        except (VenueRefused, VenueUnavailable) as error:
             _LOG.warning("fills of %s: %s", ticket.symbol, error)
             return False
         await self._taking.take([Filled(fill, "") for fill in fills])
@@ -71,7 +78,14 @@ class Entering:
 
     async def resolve(self, ticket: Ticket) -> None:
         """Ask again what became of an entry that the venue did not answer for."""
-        answer = await self._c.venue.resolve(ticket.entry_id)
+        try:
+            answer = await self._c.venue.resolve(ticket.entry_id)
+        except FixInput:
+            # Nothing is sent before the journal has it.
+            ticket.entry_doubt = ticket.entry_open = False
+            if ticket.is_empty:
+                self.drop(ticket, "NOT_SENT")
+            return
         if answer.outcome is Outcome.UNKNOWN:
             return
         ticket.entry_doubt = False
@@ -135,7 +149,12 @@ class Entering:
             ticket.entry_id, ticket.symbol, order.side, order.qty,
             order.side * order.limit if resting else 0, Force.GTX if resting else Force.GTC,
         )  # fmt: skip
-        answer = await context.venue.place(ask)
+        try:
+            answer = await context.venue.place(ask)
+        except BaseException:
+            # Before it was sent or after: the journal and the venue are asked at the next look.
+            ticket.entry_doubt = True
+            raise
         context.tell(records.order_record(context.now_ns, ticket.decision.decision_id, ask, answer))
         self._answered(ticket, answer)
 

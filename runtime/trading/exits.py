@@ -45,7 +45,12 @@ class Exits:
             reduce_only=True, purpose=purpose,
         )  # fmt: skip
         ticket.exit = Sent(ask.client_id, int(reason), ask.qty_steps)
-        answer = await context.venue.place(ask)
+        try:
+            answer = await context.venue.place(ask)
+        except BaseException:
+            # Whatever became of it: another one may be sent, both only reduce.
+            ticket.exit = None
+            raise
         context.tell(records.order_record(context.now_ns, ticket.decision.decision_id, ask, answer))
         if answer.outcome is not Outcome.ACCEPTED:
             self._refused(ticket, answer)
@@ -60,8 +65,8 @@ class Exits:
         await self._taking.take()
         left = context.options.settle_s
         while ticket.exit is not None and s in context.books.account.positions and left > 0.0:
-            if not await context.venue.wait(min(0.2, left)):
-                left -= 0.2
+            # Events of others count too: a storm of them must not hold anybody up.
+            left -= 0.02 if await context.venue.wait(min(0.2, left)) else 0.2
             await self._taking.take()
 
     def _refused(self, ticket: Ticket, answer: Answer[OrderView]) -> None:

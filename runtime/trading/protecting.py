@@ -12,7 +12,8 @@ from envs.core.position import Position
 from envs.core.rules.fills import exit_fill
 from envs.core.rules.lifecycle import partial_qty, with_order
 from envs.core.types import ExitReason
-from runtime.port_values import Advice, Answer, NewTrigger, Outcome, Purpose, TriggerView
+from runtime.port_errors import StoreUnavailable
+from runtime.port_values import Advice, Answer, NewTrigger, Outcome, Purpose, Replaced, TriggerView
 from runtime.trading import records
 from runtime.trading.context import Context
 from runtime.trading.exits import Exits
@@ -41,7 +42,8 @@ class Protecting:
             await self._first_stop(s, ticket, p, waits)
         elif (ticket.stop.level, ticket.stop.qty) != wanted:
             await self._replace_stop(s, ticket, p, waits)
-        if s in books.account.positions and not ticket.entry_open:
+        whole = not ticket.entry_open and not ticket.awaits_fills
+        if s in books.account.positions and whole:
             await self._profits(s, ticket, p, waits)
         await self._cancel_stale(ticket)
 
@@ -58,9 +60,13 @@ class Protecting:
         """Place the stop of a position that has none; one more try further away, then out."""
         side, level = p.levels.side, p.guard.stop
         for attempt in range(2):
-            answer = await self._place(ticket, Purpose.STOP, side * level, p.book.qty)
+            qty = p.book.qty
+            if qty == 0:
+                # Closed while the venue was asked.
+                return
+            answer = await self._place(ticket, Purpose.STOP, side * level, qty)
             if answer.outcome is Outcome.ACCEPTED and answer.confirmed:
-                self._has_stop(ticket, answer.client_id, side * level, p.book.qty)
+                self._has_stop(ticket, answer.client_id, side * level, qty)
                 return
             if answer.outcome is not Outcome.REJECTED:
                 # It may rest after all: it is cancelled once the venue shows it.
@@ -78,7 +84,10 @@ class Protecting:
             return
         level, qty = p.levels.side * p.guard.stop, p.book.qty
         ask = self._ask(ticket, Purpose.STOP, level, qty)
-        done = await self._c.venue.replace_trigger(old.client_id, ask)
+        try:
+            done = await self._c.venue.replace_trigger(old.client_id, ask)
+        except StoreUnavailable as error:
+            done = Replaced(await self._seen(ask, str(error)), None)
         self._note(ticket, ask, done.new)
         if done.new.outcome is Outcome.ACCEPTED and done.new.confirmed:
             self._has_stop(ticket, ask.client_id, level, qty)
@@ -139,9 +148,21 @@ class Protecting:
         self, ticket: Ticket, purpose: Purpose, level: int, qty: int
     ) -> Answer[TriggerView]:
         ask = self._ask(ticket, purpose, level, qty)
-        answer = await self._c.venue.place_trigger(ask)
+        try:
+            answer = await self._c.venue.place_trigger(ask)
+        except StoreUnavailable as error:
+            answer = await self._seen(ask, str(error))
         self._note(ticket, ask, answer)
         return answer
+
+    async def _seen(self, ask: NewTrigger, text: str) -> Answer[TriggerView]:
+        """What the venue lists of an order whose answer could not be written down."""
+        view = await self._c.venue.account()
+        for t in view.triggers or ():
+            if t.client_id == ask.client_id:
+                same = (t.trigger_ticks, t.qty_steps) == (ask.trigger_ticks, ask.qty_steps)
+                return Answer(Outcome.ACCEPTED, ask.client_id, t, confirmed=t.is_open and same)
+        return Answer(Outcome.UNKNOWN, ask.client_id, text=text)
 
     def _ask(self, ticket: Ticket, purpose: Purpose, level: int, qty: int) -> NewTrigger:
         name, side = ticket.next_id(purpose), -ticket.order.side
@@ -171,7 +192,11 @@ class Protecting:
         await self._exits.send(s, p.guard.order, waits=waits)
 
     async def _cancel_stale(self, ticket: Ticket) -> None:
+        bare = ticket.stop is None and ticket.s in self._c.books.account.positions
         for name in list(ticket.stale):
+            if bare and ticket.roles.get(name) == Purpose.STOP.value:
+                # It may be all that protects: it goes when another one rests, or with the position.
+                continue
             answer = await self._c.venue.cancel_trigger(ticket.symbol, name)
             view = answer.view
             if view is not None and view.child_id:

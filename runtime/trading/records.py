@@ -10,7 +10,7 @@ Bodies hold objects; ``runtime.journal.codec`` writes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envs.core.events import GateEvent, LedgerEntry
 from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, ResolvedLabel, Skipped
@@ -18,6 +18,9 @@ from envs.core.view import DecisionView
 from runtime.kernel_ports import Record
 from runtime.port_market import Bar
 from runtime.port_values import Answer, Fill, NewOrder, NewTrigger
+
+if TYPE_CHECKING:
+    from runtime.trading.context import Context
 
 RUN, BAR, LABELS, RESOLVED, LEARNED, SIGNAL, DECISION = (
     "run", "bar", "labels", "resolved", "learned", "signal", "decision",
@@ -45,6 +48,21 @@ def resolved_record(now_ns: int, resolved: ResolvedDecision) -> Record:
 def signal_record(close_ns: int, symbol: str, values: Mapping[str, Any]) -> Record:
     """The votes and the signal of one symbol at one close."""
     return Record(SIGNAL, close_ns, f"{symbol}:{close_ns}", dict(values))
+
+
+def tell_signals(context: Context, close_ns: int) -> None:
+    """Journal the votes and the signal of every contract at the present row."""
+    signals = context.signals
+    tape, votes, row = signals.tape, signals.votes, signals.row
+    for s, symbol in enumerate(context.symbols):
+        values = {
+            "side": int(tape.side[row, s]), "score": float(tape.score[row, s]),
+            "ev": float(tape.ev[row, s]), "confidence": float(tape.confidence[row, s]),
+            "edge": float(tape.edge[row, s]), "candidate": bool(tape.candidate[row, s]),
+            "p_up": votes.p_up[row, s].tolist(), "p_down": votes.p_down[row, s].tolist(),
+            "weights": tape.weights[row, s].tolist(),
+        }  # fmt: skip
+        context.tell(signal_record(close_ns, symbol, values))
 
 
 def decision_record(view: DecisionView, decision: Decision) -> Record:

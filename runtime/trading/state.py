@@ -40,7 +40,7 @@ def books_state(context: Context, taking: Taking) -> dict[str, Any]:
         "seen": {name: sorted(ids) for name, ids in books.seen.items()},
         "floor": dict(books.floor),
         "income_ms": taking.income_ms,
-        "income_ids": sorted(taking.income_ids)[-200:],
+        "income_ids": dict(taking.income_ids),
         "leverage": dict(taking.leverage),
         "closed": len(context.trades),
     }
@@ -74,7 +74,7 @@ def restore_books(state: Mapping[str, Any], context: Context, taking: Taking) ->
             books.seen[name] = set(state["seen"][name])
             books.floor[name] = int(state["floor"][name])
     taking.income_ms = int(state["income_ms"])
-    taking.income_ids = set(state["income_ids"])
+    taking.income_ids = {name: int(ms) for name, ms in state["income_ids"].items()}
     taking.leverage = dict(state["leverage"])
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
+from envs.core.errors import FixInput
+from envs.core.events import EntryKind
 from envs.core.rules.rounding import from_units
 from envs.core.types import ExitReason
-from runtime.port_errors import VenueUnavailable
+from runtime.port_errors import VenueRefused, VenueUnavailable
 from runtime.port_events import (
     Filled,
     MarginCall,
@@ -21,33 +24,60 @@ from runtime.port_events import (
 )
 from runtime.port_values import Fill, IncomeRow, OrderStatus, OrderView, Purpose, TriggerView
 from runtime.trading import records
+from runtime.trading.at_once import Failures
 from runtime.trading.books import NS_PER_MS
 from runtime.trading.context import Context
 from runtime.trading.tickets import Ticket, exit_reason
 
 _LOG = logging.getLogger(__name__)
 _STOPS = (ExitReason.STOP, ExitReason.TRAIL, ExitReason.BREAKEVEN, ExitReason.DEFENSIVE)
+_ASSET = "USDT"
 _FORCED = ("autoclose-", "adl_autoclose")
 _ASK_S = 2.0
 FUNDING, INSURANCE = "FUNDING_FEE", "INSURANCE_CLEAR"
+TRANSFERS = ("TRANSFER", "WELCOME_BONUS", "INTERNAL_TRANSFER", "COIN_SWAP_DEPOSIT",
+             "COIN_SWAP_WITHDRAW", "CROSS_COLLATERAL_TRANSFER")  # fmt: skip
+_LATE_MS = 600_000
+"""How much later than others a settled row may be told."""
 
 
 class Taking:
     """Turns venue events into bookings.
 
     Attributes:
-        income_ms, income_ids: how far funding was booked.
+        income_ms, income_ids: from when on the venue is asked for rows of the wallet, and the
+            times of those since then that are known, by ``row_name``.
         leverage: leverage last seen, by symbol.
     """
 
     def __init__(self, context: Context) -> None:
         self._c = context
         self.income_ms = 0
-        self.income_ids: set[int] = set()
+        self.income_ids: dict[str, int] = {}
         self.leverage: dict[str, int] = {}
         self.lock = asyncio.Lock()
         self._held: list[VenueEvent] = []
         self._forced: set[tuple[str, int]] = set()
+
+    async def begin(self) -> None:
+        """A new journal: cash is the venue's wallet, what happened before is nobody's business.
+
+        Raises:
+            VenueUnavailable: The venue did not answer.
+        """
+        context, venue, books = self._c, self._c.venue, self._c.books
+        view = await venue.account()
+        if view.balance is None:
+            raise VenueUnavailable(f"venue: no balance: {'; '.join(view.failures)}")
+        books.account.cash_units = books.account.start_units = view.balance.wallet_units
+        # Market time: the wall clock of an accelerated exchange is another.
+        self.income_ms = context.now_ns // NS_PER_MS
+        for row in await venue.income_since(self.income_ms):
+            # The wallet has it already.
+            self.note_row(row)
+        for symbol in context.symbols:
+            fills = await venue.fills_since(symbol, 0)
+            books.floor[symbol] = max((f.trade_id for f in fills), default=0)
 
     async def take(self, asked: Sequence[VenueEvent] = ()) -> None:
         """Book everything told since the last call, and what was asked for, one after the other."""
@@ -58,7 +88,7 @@ class Taking:
                 await self.book(events)
 
     async def catch_up(self) -> None:
-        """Book the funding that was settled and never told.
+        """Book what changed the wallet and was never told.
 
         Raises:
             VenueUnavailable: The venue did not answer.
@@ -67,32 +97,53 @@ class Taking:
             for row in await self.funding_due():
                 self.fund(row)
 
+    def note_row(self, row: IncomeRow) -> bool:
+        """Whether a row of the wallet is news; a late one may be told for a while."""
+        name = row_name(row)
+        if row.time_ms < self.income_ms or name in self.income_ids:
+            return False
+        self.income_ids[name] = row.time_ms
+        if row.time_ms - _LATE_MS > self.income_ms:
+            self.income_ms = row.time_ms - _LATE_MS
+            kept = {k: ms for k, ms in self.income_ids.items() if ms >= self.income_ms}
+            self.income_ids = kept
+        return True
+
     async def book(self, events: Sequence[VenueEvent]) -> None:
         """Book events in the order told; funding comes before fills of the same time.
 
         A fill that reduces waits until the venue has told the funding before it: a closed trade is
-        told and learned once, with all that belongs to it.
+        told and learned once, with all that belongs to it. What fails is tried again with the next
+        events, those behind it of the same contract too; the first error is raised at the end.
         """
         rows: list[IncomeRow] | None = None
         if any(isinstance(e, WalletChanged) and e.reason == FUNDING for e in events):
             rows = await self._asked()
+        for trigger in [e.trigger for e in events if isinstance(e, TriggerChanged)]:
+            self._trigger(trigger)
+        waiting: set[str] = set()
+        failures = Failures()
         for event in events:
-            if isinstance(event, TriggerChanged):
-                self._trigger(event.trigger)
-        for event in events:
-            if isinstance(event, Filled):
-                if rows is None and self._reduces(event.fill):
-                    rows = await self._asked()
-                    if rows is None:
-                        self._held.append(event)
-                        continue
-                while rows and rows[0].time_ms <= event.fill.time_ms:
-                    self.fund(rows.pop(0))
-                await self.fill(event.fill, event.client_id)
-            else:
+            if not isinstance(event, Filled):
                 self._note(event)
+                continue
+            fill = event.fill
+            if rows is None and fill.symbol not in waiting and self._reduces(fill):
+                rows = await self._asked()
+            if fill.symbol not in waiting and (rows is not None or not self._reduces(fill)):
+                await failures.of(self._funded(rows or [], event))
+            if not self._c.books.knows(fill):
+                waiting.add(fill.symbol)
+                self._held.append(event)
         for row in rows or ():
             self.fund(row)
+        failures.tell()
+
+    async def _funded(self, rows: list[IncomeRow], event: Filled) -> None:
+        """Book a fill after the rows up to its time."""
+        while rows and rows[0].time_ms <= event.fill.time_ms:
+            self.fund(rows.pop(0))
+        await self.fill(event.fill, event.client_id)
 
     def _reduces(self, fill: Fill) -> bool:
         """Whether a fill takes away from a position of ours."""
@@ -106,7 +157,7 @@ class Taking:
         try:
             async with asyncio.timeout(_ASK_S):
                 return await self.funding_due()
-        except (VenueUnavailable, TimeoutError) as error:
+        except (VenueUnavailable, VenueRefused, TimeoutError) as error:
             _LOG.warning("funding: %s", error)
             return None
 
@@ -122,42 +173,56 @@ class Taking:
             _LOG.info("user stream %s: %s", "up" if event.up else "down", event.reason)
 
     async def funding_due(self) -> list[IncomeRow]:
-        """Funding settled and not booked yet, oldest first.
+        """Funding settled and transfers, not booked yet, oldest first.
 
         Raises:
             VenueUnavailable: The venue did not answer.
         """
         rows = await self._c.venue.income_since(max(0, self.income_ms))
         self._forced |= {(r.symbol, r.time_ms) for r in rows if r.kind == INSURANCE}
-        new = [r for r in rows if r.kind == FUNDING and r.income_id not in self.income_ids]
+        kinds = (FUNDING, *TRANSFERS)
+        new = [r for r in rows if r.kind in kinds and row_name(r) not in self.income_ids]
         return sorted(new, key=lambda r: (r.time_ms, r.income_id))
 
     def fund(self, row: IncomeRow) -> None:
-        """Book one income row if it is funding that was not booked."""
-        if row.kind != FUNDING or row.income_id in self.income_ids:
+        """Book one row of the wallet if it is funding or a transfer that was not booked."""
+        if row.kind not in (FUNDING, *TRANSFERS) or not self.note_row(row) or not row.units:
             return
-        self.income_ids.add(row.income_id)
-        if row.time_ms > self.income_ms:
-            self.income_ms = row.time_ms
-        context, books = self._c, self._c.books
+        if row.kind in TRANSFERS:
+            self._transfer(row)
+            return
+        context, books, time_ns = self._c, self._c.books, row.time_ms * NS_PER_MS
         s = context.symbols.index(row.symbol) if row.symbol in context.symbols else -1
-        if s not in books.account.positions:
-            if row.units:
-                context.alarm(row.symbol, f"funding of {from_units(row.units)} without a position")
-            return
-        books.fund(s, row.units, row.time_ms * NS_PER_MS, context.data)
+        if s in books.account.positions:
+            books.fund(s, row.units, time_ns, context.data)
+        else:
+            # Told after its position had closed, or of a position that is not ours: cash it is.
+            books.account.book(EntryKind.FUNDING, row.symbol, row.units, time_ns, "")
+            context.alarm(row.symbol, f"funding of {from_units(row.units)} without a position")
         context.tell(records.funding_record(books.account.ledger[-1]))
+
+    def _transfer(self, row: IncomeRow) -> None:
+        """A deposit or withdrawal: never a drawdown, never a profit."""
+        account, time_ns = self._c.books.account, row.time_ms * NS_PER_MS
+        account.book(EntryKind.TRANSFER, "", row.units, time_ns, "")
+        self._c.stop.shift_equity(from_units(row.units))
+        self._c.alarm("wallet", f"transfer of {from_units(row.units)} quote")
 
     async def fill(self, fill: Fill, client_id: str) -> None:
         """Book one fill."""
         context, books = self._c, self._c.books
-        if fill.symbol not in context.symbols or not books.is_new(fill):
+        if books.knows(fill):
             return
         s = context.symbols.index(fill.symbol)
         ticket, p = books.tickets.get(s), books.account.positions.get(s)
         role = None if ticket is None else ticket.role_of(client_id, fill.order_id)
         if ticket is not None and role is None and not client_id.startswith(_FORCED):
             role = await self._find_role(ticket, fill)
+        books.is_new(fill)
+        if fill.fee_asset != _ASSET and fill.fee_units:
+            text = f"a fee in {fill.fee_asset} is not counted: pay fees in {_ASSET}"
+            context.alarm(fill.symbol, text)
+            fill = replace(fill, fee_units=0)
         decision_id = "" if ticket is None else ticket.decision.decision_id
         told = "forced" if client_id.startswith(_FORCED) else (role.value if role else "foreign")
         context.tell(records.fill_record(fill, decision_id, told))
@@ -211,7 +276,11 @@ class Taking:
     async def _find_role(self, ticket: Ticket, fill: Fill) -> Purpose | None:
         """Ask whether one of the resting orders sent the order that filled."""
         for name in (*(x.client_id for x in ticket.resting()), *ticket.stale):
-            answer = await self._c.venue.resolve(name)
+            try:
+                answer = await self._c.venue.resolve(name)
+            except FixInput:
+                # Sent while the journal could not be written: nobody can be asked by this name.
+                continue
             if isinstance(answer.view, TriggerView) and answer.view.child_id:
                 ticket.note_child(name, answer.view.child_id)
         return ticket.role_of("", fill.order_id)
@@ -253,13 +322,18 @@ class Taking:
             self._c.alarm(event.symbol, f"leverage is {event.leverage} now, it was {before}")
 
 
+def row_name(row: IncomeRow) -> str:
+    """What tells rows of the wallet apart: numbers are unique within a kind only."""
+    return f"{row.kind}:{row.symbol}:{row.income_id}"
+
+
 def forget(ticket: Ticket, client_id: str) -> None:
-    """A conditional order rests no longer."""
+    """A conditional order rests no longer: the next look places another."""
     if ticket.stop is not None and ticket.stop.client_id == client_id:
         ticket.stop = None
     if ticket.partial is not None and ticket.partial.client_id == client_id:
-        ticket.partial = None
+        ticket.partial, ticket.profits_placed = None, False
     if ticket.target is not None and ticket.target.client_id == client_id:
-        ticket.target = None
+        ticket.target, ticket.profits_placed = None, False
     if client_id in ticket.stale:
         ticket.stale.remove(client_id)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from envs.market.sources import interval_ns_of
 from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.ccxt_venue import CcxtVenue
 from runtime.adapters.clocks import SystemClock
@@ -26,11 +26,13 @@ from runtime.wiring.fed_kernel import FedKernel
 from runtime.wiring.history import LiveHistory, ask_history, columns_of, live_signals
 from runtime.wiring.keeping import Kept
 from runtime.wiring.minds import Minds, minds_of
+from runtime.wiring.period import interval_of
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.timed import EndOfData, TimedDrive, timed_options, timed_settings
 from runtime.wiring.trader import Trader
 
 _NS_PER_MS = 1_000_000
+_PRICES_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,13 @@ async def open_clocked(
     timed: Timed = core.kernel
     if isinstance(signals, LiveSignals) and history is not None:
         timed = _fed(core.kernel, signals, feed, plan, history)
+    await _first_prices(feed)
     drive = _drive(plan, core, timed, venue, feed, market_clock, at, signals)
     return Trader(
         plan, bundle, kept.folder, core.kernel, drive, venue, feed, kept.journal, signals,
         core.learning, core.stop, most_bars=at.most_bars or plan.max_bars or 0,
         first_ns=market_clock.now_ns(), journal_name=kept.name,
     )  # fmt: skip
-
-
-def interval_of(bundle: Bundle) -> int:
-    """Length of a bar in nanoseconds."""
-    return interval_ns_of(str(bundle.manifest["timeframe"]))
 
 
 def journalled(state: Mapping[str, Any] | None) -> Journalled:
@@ -129,6 +127,14 @@ def journalled(state: Mapping[str, Any] | None) -> Journalled:
     ours = frozenset(names[int(s)] for s in books["account"]["positions"])
     known = books["leverage"]
     return Journalled(ours, None, {s: int(known[s]) for s in ours if s in known})
+
+
+async def _first_prices(feed: CcxtFeed) -> None:
+    """Wait a little for every contract's first price: the market's time is known by it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PRICES_S):
+            while any(feed.mark(s) is None for s in feed.symbols):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 async def _started(

@@ -23,6 +23,9 @@ from runtime.wiring.minds import Minds, minds_of
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import settings_hash
 
+_EVERY, _NEVER = 500, 10**12
+"""Resolved decisions between two checkpoints; a simulation is never continued, so it keeps one."""
+
 
 @dataclass(frozen=True)
 class Core:
@@ -91,6 +94,7 @@ def learning_of(plan: TradePlan, kept: Kept, signals: Signals, minds: Minds) -> 
         signals, settings.core, minds.learner, reward=settings.sizing.reward,
         advisers=minds.advisers, learn=plan.learn and settings.live.sizing_enabled,
         checkpoints=Checkpoints(kept.folder.checkpoints),
+        every=_NEVER if plan.venue == "sim" else _EVERY,
     )  # fmt: skip
 
 

@@ -18,14 +18,14 @@ from runtime.driving.lockstep import LockstepDriver
 from runtime.driving.wire import LOCKSTEP_FEED, LockstepStepper
 from runtime.port_errors import VenueUnavailable
 from runtime.settings import load_settings
-from runtime.signals.cached import CachedSignals, cached_signals
-from runtime.signals.market import instant_of
+from runtime.signals.cached import CachedSignals
 from runtime.trading.context import TradingOptions
-from runtime.wiring.clocked import Clocked, interval_of, open_clocked
+from runtime.wiring.clocked import Clocked, open_clocked
 from runtime.wiring.core import build_core
 from runtime.wiring.exchange_child import ExchangeAt, child_arguments, exchange_child
 from runtime.wiring.keeping import Kept, keep
 from runtime.wiring.looking import look_before
+from runtime.wiring.period import interval_of, known_signals, period_of
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import CONFIG, open_state
 from runtime.wiring.stepped import SteppedDrive
@@ -82,14 +82,6 @@ async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
         )  # fmt: skip
 
 
-def known_signals(plan: TradePlan, bundle: Bundle) -> CachedSignals:
-    """Signals on the bars that the exchange is going to show."""
-    return cached_signals(
-        bundle, plan.settings, start_ns=plan.start_ns, end_ns=plan.end_ns, cache=plan.cache,
-        learning=plan.learn,
-    )  # fmt: skip
-
-
 def span_of(signals: CachedSignals) -> tuple[int, int]:
     """Close after which trading begins, and the last one; nanoseconds."""
     close_ns = signals.data.market.close_ns
@@ -114,7 +106,7 @@ async def exchange_for(
 
 async def _in_its_own_time(plan: TradePlan, bundle: Bundle, stack: AsyncExitStack) -> Trader:
     """The market moves by itself: planted votes are known beforehand, models are asked live."""
-    known, (start_ns, end_ns) = None, _period(plan, bundle)
+    known, (start_ns, end_ns) = None, period_of(plan, bundle)
     if bundle.manifest["signal_origin"] == "planted":
         known = known_signals(plan, bundle)
         start_ns, end_ns = span_of(known)
@@ -131,15 +123,6 @@ async def _in_its_own_time(plan: TradePlan, bundle: Bundle, stack: AsyncExitStac
         gone=at.gone, most_bars=min(x for x in (bars, plan.max_bars) if x) if bars else 0,
     )  # fmt: skip
     return await open_clocked(plan, bundle, kept, clocked, stack)
-
-
-def _period(plan: TradePlan, bundle: Bundle) -> tuple[int, int | None]:
-    """Close before the first bar to trade, and the last one (None: the data's)."""
-    start_ns, end_ns = plan.start_ns, plan.end_ns
-    if start_ns is None:
-        start_ns = instant_of(bundle, "test_start")
-        end_ns = instant_of(bundle, "test_end") if end_ns is None else end_ns
-    return start_ns - interval_of(bundle), end_ns
 
 
 def require_local(plan: TradePlan, bundle: Bundle) -> None:

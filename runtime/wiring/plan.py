@@ -26,8 +26,8 @@ class TradePlan:
         state: folder of the journal, checkpoints, lock and this run's record.
         database_url: SQLAlchemy URL of the journal; empty: SQLite in ``state``.
         journal: full writes every view and decision before it acts, trades the coarse level.
-        start_ns, end_ns: close of the first and of the last bar traded, UTC nanoseconds; None: the
-            bundle's held-out period (sim, local), or now and without end (demo).
+        start_ns, end_ns: close of the first decision and of the last bar, UTC nanoseconds; None:
+            the bundle's held-out period (sim, local), or now and without end (demo).
         exchange_url, control_url: of a local exchange that runs already; empty: a child is started.
         speed: of the child, market seconds per wall second, or lockstep.
         max_bars: bar closes after which the run ends; None: no limit.

@@ -9,11 +9,11 @@ from envs.core.errors import RefusedArtifact
 from runtime.bundle import load_bundle
 from runtime.driving.lockstep import LockstepDriver
 from runtime.driving.sim import sim_parts
-from runtime.signals.cached import cached_signals
 from runtime.trading.context import TradingOptions
 from runtime.wiring.core import build_core
 from runtime.wiring.keeping import keep
 from runtime.wiring.looking import look_before
+from runtime.wiring.period import known_signals
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.state_folder import RUN, open_state
 from runtime.wiring.stepped import SteppedDrive
@@ -35,10 +35,7 @@ async def open_sim(plan: TradePlan) -> AsyncIterator[Trader]:
         )
     bundle = load_bundle(plan.bundle)
     look_before(plan, bundle)
-    signals = cached_signals(
-        bundle, plan.settings, start_ns=plan.start_ns, end_ns=plan.end_ns, cache=plan.cache,
-        emit_labels=plan.journal == "full", learning=plan.learn,
-    )  # fmt: skip
+    signals = known_signals(plan, bundle, emit_labels=plan.journal == "full")
     first, last = signals.row, signals.last_row
     if plan.max_bars is not None:
         last = min(last, first + plan.max_bars)
@@ -47,7 +44,9 @@ async def open_sim(plan: TradePlan) -> AsyncIterator[Trader]:
     threaded = plan.journal == "trades"
     with keep(plan, open_state(plan), threaded=threaded, durable=False) as kept:
         await parts.venue.open()
-        await parts.feed.open(signals.data.market.symbols, plan.settings.run.timeframe)
+        if plan.journal == "full":
+            # Its bars are the data itself: they are told where they are journalled.
+            await parts.feed.open(signals.data.market.symbols, plan.settings.run.timeframe)
         options = TradingOptions(in_turn=True, full=plan.journal == "full")
         core = build_core(
             plan, bundle, kept, parts.venue, signals, lambda: parts.session.now_ns, options

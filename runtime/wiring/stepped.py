@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from runtime.driving.lockstep import LockstepDriver
+from runtime.kernel_ports import Quote
 from runtime.wiring.trader import Ended
 
 
@@ -12,6 +15,10 @@ class SteppedDrive:
     def __init__(self, driver: LockstepDriver) -> None:
         self._driver = driver
         self._asked = False
+
+    async def prices(self) -> Mapping[str, Quote]:
+        """Where the contracts stand."""
+        return (await self._driver.begin()).quotes
 
     async def run(self) -> Ended:
         """Ride to the end of the market, of the bars asked for, or until ``stop``."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from runtime.driving.timed import TimedDriver, TimedSettings
 from runtime.kernel import Kernel
+from runtime.kernel_ports import Quote
 from runtime.settings import Settings
 from runtime.trading.context import TradingOptions
 from runtime.wiring.errors import CoreFailed
@@ -34,6 +35,10 @@ class TimedDrive:
     ) -> None:  # fmt: skip
         self._driver, self._kernel, self._stop = driver, kernel, stop
         self._ended, self._gone, self._catch_up = ended, gone, catch_up
+
+    async def prices(self) -> Mapping[str, Quote]:
+        """Nothing: the first look at positions values them."""
+        return {}
 
     async def run(self) -> Ended:
         """Drive until the market ends, enough bars closed, or ``stop``.

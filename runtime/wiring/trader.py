@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Protocol
 from runtime.bundle import Bundle
 from runtime.journal.sql_journal import SqlJournal
 from runtime.kernel import Kernel
-from runtime.kernel_ports import Signals
+from runtime.kernel_ports import Quote, Signals
 from runtime.learning.learning import OnlineLearning
 from runtime.ports import MarketFeed, Venue
 from runtime.subsystems.emergency_stop import EmergencyStop
@@ -28,6 +29,10 @@ class Ended(StrEnum):
 
 class Drive(Protocol):
     """Moves the kernel through time."""
+
+    async def prices(self) -> Mapping[str, Quote]:
+        """Where the contracts stand before the run, as far as that is known."""
+        ...
 
     async def run(self) -> Ended:
         """Drive until the market ends, enough bars closed, or ``stop`` was called."""
@@ -78,7 +83,7 @@ class Trader:
         At the end of the data everything is closed there; a run that ends before it closes its
         positions or leaves them protected, as the plan says.
         """
-        await self.kernel.start()
+        await self.kernel.start(await self.drive.prices())
         ended = await self.drive.run()
         if ended is not Ended.DATA:
             await self._end_early()

@@ -196,3 +196,48 @@ async def _judge(
 def _read(path: Path) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return body
+
+
+def drawn_kills(rng: np.random.Generator, points: int, count: int) -> list[Kill]:
+    """Kills of one run: at numbered points, at the venue's looks, at random wall times."""
+    made = []
+    for _ in range(count):
+        how = str(rng.choice((POINT, POINT, WALL, VENUE)))
+        at = {
+            POINT: float(rng.integers(1, max(2, points // count))),
+            WALL: float(rng.uniform(0.0, 1.2)),
+            VENUE: float(rng.integers(1, 50)),
+        }[how]
+        made.append(Kill(how, at))
+    return made
+
+
+async def lockstep_kills(first_seed: int, kills: int, folder: Path, each: int = 4) -> list[Killed]:
+    """Runs in lockstep until so many kills have happened."""
+    runs: list[Killed] = []
+    seed = first_seed
+    while sum(r.kills for r in runs) < kills:
+        here = folder / f"lockstep{seed}"
+        reference = await reference_of(seed, here / "reference")
+        rng = np.random.default_rng([seed, 0x9])
+        for k in range(3):
+            missing = kills - sum(r.kills for r in runs)
+            if missing > 0:
+                drawn = drawn_kills(rng, int(reference["points"]), min(each, missing))
+                runs.append(await killed_in_lockstep(seed, here / f"{k}", drawn, reference))
+        seed += 1
+    return runs
+
+
+async def clock_kills(first_seed: int, kills: int, folder: Path, side_by_side: int = 3
+                      ) -> list[Killed]:  # fmt: skip
+    """Runs by the clock, some side by side, until so many kills have happened."""
+    runs: list[Killed] = []
+    seed = first_seed
+    while (missing := kills - sum(r.kills for r in runs)) > 0:
+        count = min(side_by_side, -(-missing // 2))
+        runs += await asyncio.gather(
+            *(killed_by_clock(s, folder / f"clock{s}", 2, 34.0) for s in range(seed, seed + count))
+        )
+        seed += count
+    return runs

@@ -22,6 +22,7 @@ class Bounds:
     doubled_s: float = DEADLINE_S
     orphan_s: float = float("inf")
     left_over: bool = False
+    hidden: bool = False
 
 
 def venue_faults(auditor: Auditor, bounds: Bounds) -> list[str]:
@@ -63,14 +64,17 @@ def ledger_faults(auditor: Auditor, cash_units: int, trades: Iterable[ClosedTrad
     return found
 
 
-async def intent_faults(auditor: Auditor, store: Any) -> list[str]:
-    """Orders of ours the venue has without a written intent, or with one that says otherwise."""
+async def intent_faults(auditor: Auditor, store: Any, *, hidden: bool = False) -> list[str]:
+    """Orders of ours the venue has without a written intent, or with one that says otherwise.
+
+    ``hidden``: the venue has denied orders that it has.
+    """
     found = []
     for name in auditor.sent():
         intent = await store.intent(name)
         if intent is None:
             found.append(f"order without an intent: {name}")
-        elif intent.state in (IntentState.ABSENT, IntentState.REJECTED):
+        elif intent.state in (IntentState.ABSENT, IntentState.REJECTED) and not hidden:
             found.append(f"intent {intent.state.value}, but the venue has it: {name}")
     return found
 

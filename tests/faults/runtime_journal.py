@@ -13,8 +13,7 @@ from runtime.journal.codec import decode
 from runtime.learning.learning import OnlineLearning
 from runtime.learning.recovery import decision_reader, learn_journal
 from tests.faults.runtime_checks import once
-from tests.faults.runtime_market import series_for
-from tests.faults.runtime_script import ScriptedSignals
+from tests.faults.runtime_parts import signals_for
 
 
 def trades_of(journal: Any) -> list[ClosedTrade]:
@@ -53,8 +52,7 @@ def learned_faults(runtime: Any, *, ended: bool = False) -> list[str]:
 
 def fresh_learning(plan: Any, like: CounterfactualAgent) -> OnlineLearning:
     """Agents that have learned nothing, over the same market."""
-    series = series_for(plan.data(), plan.core)
-    signals = ScriptedSignals(series, plan.shape.seed, plan.shape.first_row, plan.share)
+    signals = signals_for(plan)
     agent = CounterfactualAgent(like.preset, like.settings)
     return OnlineLearning(signals, plan.core, agent, reward=like.settings.reward)
 

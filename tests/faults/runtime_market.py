@@ -36,7 +36,7 @@ class Shape:
     """How a market is made.
 
     ``reach_atr`` is how far a bar goes from its open, in ATRs; ``stamps_every`` bars there is a
-    funding settlement, never with 0.
+    funding settlement, never with 0. ``volume`` in base units a bar: what a book is made of.
     """
 
     seed: int = 0
@@ -46,6 +46,7 @@ class Shape:
     reach_atr: float = 1.6
     stamps_every: int = 7
     first_row: int = 3
+    volume: float = 1e6
 
 
 def data_for(shape: Shape) -> MarketData:
@@ -54,7 +55,7 @@ def data_for(shape: Shape) -> MarketData:
     bars = {name: _walk(rng, shape) for name in shape.symbols}
     every = shape.stamps_every
     stamps = {row: 1e-4 for row in range(every, shape.bars, every)} if every else {}
-    return clocked(data_of(bars, stamps=stamps, volume=1e6), shape.interval_s)
+    return clocked(data_of(bars, stamps=stamps, volume=shape.volume), shape.interval_s)
 
 
 def still(shape: Shape) -> MarketData:

@@ -70,6 +70,7 @@ class Plan:
     timeout_ms: int = 10_000
     most_size: float = 0.5
     checkpoint_every: int = 5
+    at_once: bool = True
     options: TradingOptions = field(default_factory=TradingOptions)
 
     def data(self) -> Any:
@@ -124,12 +125,18 @@ async def open_runtime(
         database.close()
 
 
+def signals_for(plan: Plan) -> ScriptedSignals:
+    """What the runtime of a plan sees of its market."""
+    shape = plan.shape
+    series = series_for(plan.data(), plan.core)
+    return ScriptedSignals(series, shape.seed, shape.first_row, plan.share, at_once=plan.at_once)
+
+
 async def _started(
     plan: Plan, database: Database, store: SqlStore, journal: SqlJournal, venue: CcxtVenue,
     clock_ns: Callable[[], int], wrap: Wrap,
 ) -> Runtime:  # fmt: skip
-    series = series_for(plan.data(), plan.core)
-    signals = ScriptedSignals(series, plan.shape.seed, plan.shape.first_row, plan.share)
+    signals = signals_for(plan)
     settings = replace(Settings(), core=plan.core, sizing=SizingSettings(preset=PRESET))
     agent = CounterfactualAgent(preset(PRESET), settings.sizing)
     learning = OnlineLearning(

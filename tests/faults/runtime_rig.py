@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from runtime.exchange.fault_kinds import ACTS, Fault, FaultKind
 from runtime.exchange.hosting import HostedExchange
 from runtime.exchange.session import ExchangeSession
 from runtime.exchange.settings import ExchangeSettings
+from runtime.port_errors import VenueUnavailable
 from tests.faults.runtime_auditor import Auditor
 from tests.faults.runtime_checks import (
     Bounds,
@@ -134,6 +136,11 @@ class Rig:
             while (await self.step()).index != CLOSE:
                 pass
 
+    async def venue_told(self) -> None:
+        """What happened at the venue between two steps is told, by the stream or by REST."""
+        with contextlib.suppress(VenueUnavailable):
+            await self.runtime.venue.reconcile()
+
     async def finish(self) -> None:
         """To the end of the market."""
         while not self.stepper.ended:
@@ -156,7 +163,7 @@ async def faults_of(
     found = venue_faults(venue.auditor, bounds)
     found += position_faults(venue.auditor, positions)
     found += ledger_faults(venue.auditor, account.cash_units, trades_of(runtime.journal))
-    found += await intent_faults(venue.auditor, runtime.store)
+    found += await intent_faults(venue.auditor, runtime.store, hidden=bounds.hidden)
     found += journal_faults(runtime.journal)
     return found + learned_faults(runtime, ended=ended)
 

@@ -61,15 +61,20 @@ def tape_for(data: MarketSeries, votes: VoteTable, seed: int, share: float = 1.0
 
 
 class ScriptedSignals:
-    """``kernel_ports.Signals`` over a market that is known; ``row`` is as far as bars have come."""
+    """``kernel_ports.Signals`` over a market that is known; ``row`` is as far as bars have come.
+
+    ``at_once``: there are candidates at the row at which trading starts.
+    """
 
     def __init__(
         self, data: MarketSeries, seed: int, first_row: int, share: float = 1.0,
-        manager: ReinforcementManager | None = None,
+        manager: ReinforcementManager | None = None, at_once: bool = True,
     ) -> None:  # fmt: skip
         self.data = data
         self.votes = votes_for(data, seed)
         self.tape = tape_for(data, self.votes, seed, share)
+        if not at_once:
+            self.tape.candidate[: first_row + 1] = False
         self.manager = manager or ReinforcementManager(ReinforcementSettings(), HORIZON)
         self.row = first_row
         self.last_row = data.market.n_bars - 1

@@ -13,6 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runtime.adapters.ccxt_feed import CcxtFeed
+from runtime.adapters.ccxt_venue import VenueSettings
 from runtime.driving.timed import TimedDriver, TimedSettings
 from runtime.exchange.fault_schedule import Schedule
 from runtime.kernel_ports import Quote
@@ -67,21 +69,24 @@ def by_clock(plan: Plan) -> Plan:
 
 @asynccontextmanager
 async def timed(
-    plan: Plan, wrap: Wrap = as_it_is, times: TimedSettings = TIMES, **changes: Any
+    plan: Plan, wrap: Wrap = as_it_is, times: TimedSettings = TIMES,
+    venue_settings: VenueSettings = REAL, real_feed: bool = False, **changes: Any,
 ) -> AsyncIterator[Timed]:  # fmt: skip
     """An exchange whose market moves, and a runtime on it that has recovered."""
-    plan = by_clock(plan)
+    plan = replace(by_clock(plan), venue=venue_settings)
     async with AsyncExitStack() as stack:
         venue = await stack.enter_async_context(
             venue_for(plan, **({"speed": 1.0, "tick_s": 0.1} | changes))
         )
-        feed, clock = DirectFeed(venue.session), SessionClock(venue.session)
-        await feed.open(plan.shape.symbols, "1m")
+        clock = SessionClock(venue.session)
         addresses = venue.exchange.addresses
         async with _STARTING:
             runtime = await stack.enter_async_context(
                 open_runtime(plan, addresses.rest, clock.now_ns, wrap)
             )
+        feed: Any = CcxtFeed(runtime.venue.link) if real_feed else DirectFeed(venue.session)
+        await feed.open(plan.shape.symbols, "1m")
+        stack.push_async_callback(feed.close)
         driver = TimedDriver(
             runtime.kernel, runtime.venue, feed, clock,  # type: ignore[arg-type]
             plan.shape.symbols, times, asyncio.Event(), runtime.stop,

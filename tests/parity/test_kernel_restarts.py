@@ -22,8 +22,8 @@ _MUTATING = {
 }  # fmt: skip
 
 
-class Killed(Exception):
-    """The process is gone."""
+class Killed(BaseException):
+    """The process is gone: nothing may catch it and go on."""
 
 
 class Fate:

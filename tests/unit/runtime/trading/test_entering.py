@@ -117,7 +117,8 @@ def test_an_entry_whose_intent_cannot_be_written_is_given_up(by_clock: bool) -> 
         rig.venue.spoil["place"] = full
         with pytest.raises(StoreUnavailable):
             await rig.start()
-        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["NOT_JOURNALLED"]
+        await rig.look()
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["NOT_SENT"]
         assert not rig.account.pending
         assert not rig.kernel.context.books.tickets
 

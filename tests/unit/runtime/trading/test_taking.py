@@ -146,6 +146,7 @@ def test_a_funding_row_told_late_is_booked_though_a_later_one_was() -> None:
         rows.insert(0, row_of(901, -10, now_ms - 3))
         await rig.kernel.taking.catch_up()
         assert [r.body["entry"].units for r in rig.records("funding")] == [-20, -10]
+        await rig.kernel._commit()
         await rig.again()
         rig.venue.spoil["income_since"] = known
         await rig.kernel.taking.catch_up()
@@ -213,5 +214,19 @@ def test_more_of_a_position_never_loosens_its_stop_nor_forgets_its_exit() -> Non
         assert again.guard.stop_kind == 3
         assert again.guard.peak == PRICE + 200
         assert again.guard.order == 7
+
+    run(work())
+
+
+def test_fills_of_contracts_that_are_not_traded_are_nobodys_business() -> None:
+    async def work() -> None:
+        rig = await held()
+        fill = Fill(5, 5, "XRPUSDT", 1, 10, 10, 0, 7, "USDT", 0, False, 1_577_840_500_000)
+        cash = rig.account.cash_units
+        await rig.kernel.taking.take([Filled(fill, "somebody")])
+        await sold(rig, 10_000)
+        await rig.kernel.taking.take()
+        assert rig.kernel.trades
+        assert cash != rig.account.cash_units == wallet(rig)
 
     run(work())
