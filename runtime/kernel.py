@@ -51,8 +51,10 @@ class Kernel:
     def __init__(self, parts: KernelParts) -> None:
         self.parts, self.bar_ns = parts, 0
         account = Account(
-            parts.settings.core.start_equity_quote, parts.signals.data.contracts, keep_ledger=True
-        )
+            parts.settings.core.start_equity_quote, parts.signals.data.contracts,
+            # By the clock it would grow for months; the journal has it all.
+            keep_ledger=parts.options.in_turn,
+        )  # fmt: skip
         books = Books(account, parts.symbols)
         self.context = Context(
             parts.settings.core, parts.account_name, parts.symbols, parts.venue, parts.journal,
@@ -121,16 +123,23 @@ class Kernel:
         await self._commit()
         await self.watcher.look(SECOND, {}, stepped=parts.options.in_turn)
         await self._commit()
+        # Stops first: only now what is new risk.
+        if await self.reconciler.entries(self._protect):
+            await self.watcher.look(SECOND, {}, stepped=parts.options.in_turn)
+            await self._commit()
         age_ns = context.now_ns - self.bar_ns
         if self.bar_ns > self._decided_ns and age_ns <= parts.options.decide_within_s * 1e9:
             await self._signal_and_decide(self.bar_ns)
 
     async def on_vertex(self, now_ns: int, index: int, quotes: Mapping[str, Quote]) -> None:
         """Lockstep: act on what happened up to a vertex (0 open, 1, 2 extremes, 3 close)."""
-        self.context.now_ns = now_ns
-        await self.watcher.look(index, quotes, stepped=True)
+        self.context.now_ns, failures = now_ns, Failures()
+        if index == CLOSE:
+            await failures.of(self._obey())
+        await failures.of(self.watcher.look(index, quotes, stepped=True))
         self._tell_gate()
         await self._commit()
+        failures.tell()
 
     async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
         """By the clock: the same between closes, at whatever the prices are."""

@@ -32,7 +32,7 @@ from runtime.trading import records
 from runtime.trading.adopting import adopt
 from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
-from runtime.trading.entering import Entering
+from runtime.trading.entering import Entering, Protect
 from runtime.trading.protecting import Protecting
 from runtime.trading.taking import Taking, forget
 from runtime.trading.tickets import Resting, Ticket, exit_attempt
@@ -70,7 +70,7 @@ class Reconciler:
         self._compared = 0
 
     async def recover(self) -> None:
-        """Bring restored books to what the venue says now; nothing is traded before.
+        """Bring restored books to what the venue says now; nothing is sent before.
 
         Raises:
             VenueUnavailable: The venue did not tell everything: the start must be tried again.
@@ -90,14 +90,19 @@ class Reconciler:
         if not await self._look_at_modes():
             # Somebody may have changed it meanwhile: the next entry sets it again.
             self._taking.leverage.clear()
-        for ticket in list(self._c.books.tickets.values()):
-            await self._entry(ticket)
         self._triggers(view.triggers)
         await self._orphans(view)
         for symbol in self._c.symbols:
             self._differs[symbol] = _CONFIRM
         await self._stands(view)
         await self._wallet(view, at_start=True)
+
+    async def entries(self, protect: Protect) -> bool:
+        """Find out or send the entries that were decided; whether there were any."""
+        found = [t for t in self._c.books.tickets.values() if t.entry_open]
+        for ticket in found:
+            await self._entry(ticket, protect)
+        return bool(found)
 
     async def compare(self) -> None:
         """Compare while trading; a difference counts when it is seen twice."""
@@ -190,10 +195,8 @@ class Reconciler:
             for row in rows:
                 self._taking.fund(row)
 
-    async def _entry(self, ticket: Ticket) -> None:
+    async def _entry(self, ticket: Ticket, protect: Protect) -> None:
         """An entry whose end the journal does not know: sent or not, filled or not."""
-        if not ticket.entry_open:
-            return
         intent = None if self._store is None else await self._store.intent(ticket.entry_id)
         if intent is not None:
             ticket.entry_doubt = True
@@ -203,7 +206,7 @@ class Reconciler:
         if not self._c.stop.symbol_active(ticket.symbol, self._c.now_ns):
             self._entering.drop(ticket, "GATE_REDUCING")
         elif age_ns <= self._c.options.decide_within_s * 1e9:
-            await self._entering.send([ticket])
+            await self._entering.send([ticket], protect)
         else:
             self._entering.drop(ticket, "NOT_SENT")
 
@@ -350,8 +353,12 @@ class Reconciler:
         ours = flat | {t.symbol for t in self._c.books.tickets.values()}
         for t in view.triggers or ():
             if t.symbol in ours and t.is_open and is_ours(t.client_id) and t.client_id not in known:
-                self._c.alarm(t.symbol, f"{t.client_id} rests for no position: cancelled")
-                await self._c.venue.cancel_trigger(t.symbol, t.client_id)
+                answer = await self._c.venue.cancel_trigger(t.symbol, t.client_id)
+                gone = answer.outcome is Outcome.ABSENT or (
+                    answer.view is not None and not answer.view.is_open
+                )
+                became = "cancelled" if gone else f"cancel {answer.outcome.value}, tried again"
+                self._c.alarm(t.symbol, f"{t.client_id} rests for no position: {became}")
 
     def _foreign(self, view: AccountView) -> None:
         """Report orders that are not ours, once each; they are never touched."""

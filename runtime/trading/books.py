@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from envs.core.account import Account
-from envs.core.events import EntryKind
+from envs.core.events import EntryKind, LedgerEntry
 from envs.core.position import Position
 from envs.core.rules.booking import (
     Book,
@@ -143,15 +143,15 @@ class Books:
         self.account.book_fill(p, before, closing, now_ns)
         return self._ended(s, fill.symbol)
 
-    def fund(self, s: int, units: int, time_ns: int, data: MarketSeries) -> None:
+    def fund(self, s: int, units: int, time_ns: int, data: MarketSeries) -> LedgerEntry:
         """Book funding the venue settled on a position; positive when received."""
         p = self.account.positions[s]
         p.book = book_funding(
             p.levels.side, p.levels.entry, p.book, units, data.contracts[s], p.tier
         )
-        self.account.book(
-            EntryKind.FUNDING, p.decision.symbol, units, time_ns, p.decision.decision_id
-        )
+        symbol, id_ = p.decision.symbol, p.decision.decision_id
+        self.account.book(EntryKind.FUNDING, symbol, units, time_ns, id_)
+        return LedgerEntry(time_ns, symbol, EntryKind.FUNDING, units, id_)
 
     def price_quote(self, s: int, ticks: int, data: MarketSeries) -> float:
         """Unsigned ticks of a contract as a price."""

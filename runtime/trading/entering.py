@@ -61,7 +61,9 @@ class Entering:
         else:
             at_work = self._c.at_work
             for ticket in tickets:
-                at_work.begin(ticket.s, self._send_and_protect(ticket, protect))
+                if not at_work.begin(ticket.s, self._send_and_protect(ticket, protect)):
+                    # Something of the trade before is under way: found out at the next look.
+                    ticket.entry_doubt = True
             await at_work.wait(MOMENT_S)
 
     async def fetch(self, ticket: Ticket) -> bool:
@@ -116,16 +118,29 @@ class Entering:
         if context.signals.row + 1 >= context.signals.last_row:
             # There is no next bar to fill in: the end of the data drops it.
             return
-        if ticket.order.unfilled_market:
+        if ticket.order.unfilled_market and self._may_send(ticket.symbol):
             ticket.order = ticket.order._replace(style=STYLE_MARKET, unfilled_market=False)
             ticket.entry_id, ticket.entry_open = ticket.next_id(Purpose.ENTRY), True
             await self._send(ticket)
         else:
             self.drop(ticket, "LAPSED")
 
+    def _may_send(self, symbol: str) -> bool:
+        """Whether a market order may follow a limit that did not fill.
+
+        In lockstep the world's rule holds, which asks the state of the gate for decisions alone.
+        """
+        context, stop = self._c, self._c.stop
+        if stop.halted is not None or symbol in context.unsure or context.wrong_mode:
+            return False
+        return context.options.in_turn or stop.symbol_active(symbol, context.now_ns)
+
     def drop(self, ticket: Ticket, reason: str) -> None:
         """Resolve an entry that opened nothing."""
         books = self._c.books
+        if books.tickets.get(ticket.s) is not ticket:
+            # Given up already by somebody who asked at the same time.
+            return
         books.account.pending.pop(ticket.s, None)
         books.tickets.pop(ticket.s, None)
         self._c.skipped(ticket.decision, reason)

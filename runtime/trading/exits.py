@@ -12,6 +12,7 @@ from runtime.trading.taking import Taking
 from runtime.trading.tickets import Sent, Ticket
 
 _LOG = logging.getLogger(__name__)
+_EXIT = "exit "
 
 
 class Exits:
@@ -54,8 +55,11 @@ class Exits:
         context.tell(records.order_record(context.now_ns, ticket.decision.decision_id, ask, answer))
         if answer.outcome is not Outcome.ACCEPTED:
             self._refused(ticket, answer)
-        elif not waits:
-            await self.settle(s)
+        else:
+            if context.unsure.get(ticket.symbol, "").startswith(_EXIT):
+                del context.unsure[ticket.symbol]
+            if not waits:
+                await self.settle(s)
         if answer.outcome is Outcome.REJECTED:
             await self._taking.take()
 
@@ -74,4 +78,4 @@ class Exits:
         ticket.exit = None
         ticket.failures += 1
         _LOG.warning("exit of %s: %s %s", ticket.symbol, answer.outcome.value, answer.text)
-        self._c.unsure[ticket.symbol] = f"exit {answer.outcome.value}: {answer.text}"
+        self._c.unsure[ticket.symbol] = f"{_EXIT}{answer.outcome.value}: {answer.text}"

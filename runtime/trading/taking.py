@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from envs.core.errors import FixInput
-from envs.core.events import EntryKind
+from envs.core.events import EntryKind, LedgerEntry
 from envs.core.rules.rounding import from_units
 from envs.core.types import ExitReason
 from runtime.port_errors import VenueRefused, VenueUnavailable
@@ -56,7 +56,7 @@ class Taking:
         self.income_ids: dict[str, int] = {}
         self.leverage: dict[str, int] = {}
         self.lock = asyncio.Lock()
-        self._held: list[VenueEvent] = []
+        self._held: list[Filled] = []
         self._forced: set[tuple[str, int]] = set()
 
     async def begin(self) -> None:
@@ -134,7 +134,8 @@ class Taking:
                 await failures.of(self._funded(rows or [], event))
             if not self._c.books.knows(fill):
                 waiting.add(fill.symbol)
-                self._held.append(event)
+                if all(held.fill != fill for held in self._held):
+                    self._held.append(event)
         for row in rows or ():
             self.fund(row)
         failures.tell()
@@ -194,12 +195,13 @@ class Taking:
         context, books, time_ns = self._c, self._c.books, row.time_ms * NS_PER_MS
         s = context.symbols.index(row.symbol) if row.symbol in context.symbols else -1
         if s in books.account.positions:
-            books.fund(s, row.units, time_ns, context.data)
+            entry = books.fund(s, row.units, time_ns, context.data)
         else:
             # Told after its position had closed, or of a position that is not ours: cash it is.
-            books.account.book(EntryKind.FUNDING, row.symbol, row.units, time_ns, "")
+            entry = LedgerEntry(time_ns, row.symbol, EntryKind.FUNDING, row.units, "")
+            books.account.book(entry.kind, entry.symbol, entry.units, time_ns, "")
             context.alarm(row.symbol, f"funding of {from_units(row.units)} without a position")
-        context.tell(records.funding_record(books.account.ledger[-1]))
+        context.tell(records.funding_record(entry))
 
     def _transfer(self, row: IncomeRow) -> None:
         """A deposit or withdrawal: never a drawdown, never a profit."""
@@ -218,6 +220,9 @@ class Taking:
         role = None if ticket is None else ticket.role_of(client_id, fill.order_id)
         if ticket is not None and role is None and not client_id.startswith(_FORCED):
             role = await self._find_role(ticket, fill)
+        if p is not None and role is not Purpose.ENTRY and fill.qty_steps > p.book.qty:
+            await self._missed_before(fill)
+            p = books.account.positions.get(s)
         books.is_new(fill)
         if fill.fee_asset != _ASSET and fill.fee_units:
             text = f"a fee in {fill.fee_asset} is not counted: pay fees in {_ASSET}"
@@ -236,6 +241,12 @@ class Taking:
             )
             return
         self._reduce(s, ticket, fill, role, client_id)
+
+    async def _missed_before(self, fill: Fill) -> None:
+        """More was closed than is booked: the stream has lost what came before it."""
+        for f in await self._c.venue.fills_since(fill.symbol, self._c.books.floor[fill.symbol]):
+            if f.trade_id < fill.trade_id:
+                await self.fill(f, "")
 
     def _reduce(
         self, s: int, ticket: Ticket, fill: Fill, role: Purpose | None, client_id: str

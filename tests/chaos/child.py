@@ -12,6 +12,8 @@ import json
 import os
 import signal
 import time
+import traceback
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +31,7 @@ from tests.chaos.points import JOURNAL, LEARNING, STORE, VENUE, Tripwire, Watche
 from tests.faults.runtime_journal import managed, trades_of
 from tests.faults.runtime_parts import Plan, Runtime, open_runtime
 
-READY, RESULT = "ready.json", "result.json"
+READY, RESULT, ERROR = "ready.json", "result.json", "error.txt"
 _METHODS = {"journal": JOURNAL, "store": STORE, "venue": VENUE, "learning": LEARNING}
 
 
@@ -45,12 +47,20 @@ class Life:
 
 def live(life: Life) -> None:
     """Run until the market has ended, or until it is killed."""
-    asyncio.run(_live(life))
+    _told(life, _live(life))
 
 
 def live_by_clock(life: Life) -> None:
     """Run by the clock until SIGTERM, or until it is killed."""
-    asyncio.run(_live_by_clock(life))
+    _told(life, _live_by_clock(life))
+
+
+def _told(life: Life, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(work)
+    except BaseException:
+        (life.plan.folder / ERROR).write_text(traceback.format_exc(), encoding="utf-8")
+        raise
 
 
 async def _live(life: Life) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from runtime.journal.sql_journal import SqlJournal
 from runtime.store.database import open_database
 from runtime.store.sql_store import SqlStore
-from tests.chaos.child import READY, RESULT, Life, live, live_by_clock
+from tests.chaos.child import ERROR, READY, RESULT, Life, live, live_by_clock
 from tests.chaos.children import Child
 from tests.faults.runtime_auditor import UNPROTECTED
 from tests.faults.runtime_checks import Bounds, intent_faults, ledger_faults, venue_faults
@@ -26,7 +26,7 @@ from tests.faults.runtime_rig import Venue, venue_for
 from tests.faults.runtime_timed import by_clock
 
 LIFE_S = 60.0
-LOCKSTEP = Shape(bars=34, first_row=3)
+LOCKSTEP = Shape(bars=20, first_row=3)
 POINT, WALL, VENUE = "point", "wall", "venue"
 
 
@@ -78,7 +78,7 @@ async def killed_in_lockstep(
                 break
             out.kills += 1
         if child.exit_code != 0:
-            out.faults.append(f"the last life ended with {child.exit_code}")
+            out.faults.append(f"the last life ended with {child.exit_code}: {error_of(folder)}")
             return out
         result = _read(folder / RESULT)
         for name in ("cash_units", "trades", "net_units", "agent", "manager", "refused"):
@@ -191,6 +191,12 @@ async def _judge(
         database.close()
     if venue.session.state.has_business():
         out.faults.append("something is left open at the venue")
+
+
+def error_of(folder: Path) -> str:
+    """What a life said when it ended by itself."""
+    path = folder / ERROR
+    return path.read_text(encoding="utf-8")[-400:] if path.exists() else ""
 
 
 def _read(path: Path) -> dict[str, Any]:

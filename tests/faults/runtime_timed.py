@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.ccxt_venue import VenueSettings
@@ -31,8 +32,6 @@ TIMES = TimedSettings()
 """Those of production."""
 AFTERMATH_S = 5.0
 SETTLED = Bounds(doubled_s=10.0)
-_STARTING = asyncio.Lock()
-"""Runs start one after the other: many at once would be a load that nobody asked about."""
 
 
 @dataclass
@@ -62,6 +61,13 @@ class Timed:
         return {n: Quote(q.last_ticks, q.mark_ticks, now_ns) for n, q in state.quotes.items()}
 
 
+_LOCKS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _starting() -> asyncio.Lock:
+    return _LOCKS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
 def by_clock(plan: Plan) -> Plan:
     """The plan with the times of production."""
     return replace(plan, venue=REAL, options=BY_CLOCK)
@@ -80,7 +86,8 @@ async def timed(
         )
         clock = SessionClock(venue.session)
         addresses = venue.exchange.addresses
-        async with _STARTING:
+        # One after the other: many that start at once are a load that nobody asked about.
+        async with _starting():
             runtime = await stack.enter_async_context(
                 open_runtime(plan, addresses.rest, clock.now_ns, wrap)
             )

@@ -389,3 +389,101 @@ def test_work_that_is_done_makes_room_for_the_next() -> None:
         assert done == ["first", "second"]
 
     run(work())
+
+
+def test_an_entry_that_found_no_room_to_be_sent_is_given_up() -> None:
+    async def work() -> None:
+        rig = Rig(CALM_BARS).by_clock()
+        rig.kernel.context.at_work.begin(0, asyncio.sleep(0.8))
+        await rig.start()
+        await asyncio.sleep(0.4)
+        await rig.look()
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["NOT_SENT"]
+        assert not rig.account.pending
+
+    run(work())
+
+
+def test_an_exit_that_was_accepted_after_all_leaves_no_doubt() -> None:
+    async def work() -> None:
+        rig = await Rig(CALM_BARS).start()
+        await rig.vertex()
+        refused = False
+
+        async def once(real: Any, ask: Any) -> Any:
+            nonlocal refused
+            if not refused:
+                refused = True
+                return Answer(Outcome.REJECTED, ask.client_id, code=-1001)
+            return await real(ask)
+
+        rig.venue.spoil["place"] = once
+        await rig.kernel.exits.send(0, int(ExitReason.EMERGENCY))
+        assert SYMBOL in rig.kernel.context.unsure
+        await rig.kernel.exits.send(0, int(ExitReason.EMERGENCY))
+        assert not rig.kernel.context.unsure
+
+    run(work())
+
+
+def test_an_order_that_could_not_be_cancelled_is_not_called_cancelled() -> None:
+    async def work() -> None:
+        rig = await Rig(CALM_BARS).start()
+        await rig.vertex()
+        for name in rig.ticket.resting():
+            rig.ticket.roles.pop(name.client_id)
+        rig.ticket.stop = rig.ticket.partial = rig.ticket.target = None
+
+        async def silent(real: Any, symbol: str, name: str) -> Answer[Any]:
+            return Answer(Outcome.UNKNOWN, name)
+
+        rig.venue.spoil["cancel_trigger"] = silent
+        await rig.kernel.reconcile()
+        told = [r.body["text"] for r in rig.records("alarm") if "rests for no" in r.body["text"]]
+        assert told
+        assert not [text for text in told if text.endswith(": cancelled")]
+
+    run(work())
+
+
+def test_operators_are_heard_in_lockstep_too() -> None:
+    async def work() -> None:
+        rig = await Rig(CALM_BARS, candidates=()).start()
+        heard: list[int] = []
+
+        async def asked(after: int) -> tuple[Any, ...]:
+            heard.append(after)
+            return ()
+
+        rig.kernel.parts = replace(rig.kernel.parts, requests=asked)
+        await rig.bar()
+        assert heard
+
+    run(work())
+
+
+def test_an_entry_that_fills_during_recovery_is_not_called_foreign() -> None:
+    async def work() -> None:
+        rig = Rig(CALM_BARS)
+
+        async def killed(real: Any, ask: Any) -> Any:
+            raise asyncio.CancelledError
+
+        rig.venue.spoil["place"] = killed
+        with pytest.raises(asyncio.CancelledError):
+            await rig.start()
+        rig._begin()
+        rig.by_clock()
+
+        async def at_once(real: Any, ask: Any) -> Any:
+            answer = await real(ask)
+            await rig.parts.stepper.advance()
+            return answer
+
+        rig.venue.spoil["place"] = at_once
+        await rig.start()
+        assert rig.account.positions[0].book.qty == 10_000
+        assert rig.ticket.stop is not None
+        assert not rig.records("foreign")
+
+    run(work())

@@ -160,3 +160,28 @@ def test_an_entry_the_journal_never_saw_was_never_sent() -> None:
         assert not rig.account.pending
 
     run(work())
+
+
+def test_an_entry_is_given_up_once_however_many_say_so() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000)).start()
+        ticket = rig.ticket
+        rig.kernel.entering.drop(ticket, "EXPIRED")
+        rig.kernel.entering.drop(ticket, "EXPIRED")
+        assert len(rig.records("skip")) == 1
+
+    run(work())
+
+
+def test_a_halt_by_hand_sends_no_market_order_for_a_limit_that_did_not_fill() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000, 10_000, 10_000)).start()
+        ticket = rig.ticket
+        ticket.order = ticket.order._replace(style=1, unfilled_market=True)
+        rig.kernel.parts.stop.halt("somebody", "looking into it", rig.session.now_ns)
+        sent = len([1 for name, _ in rig.venue.calls if name == "place"])
+        await rig.kernel.entering.judge_close(0)
+        assert len([1 for name, _ in rig.venue.calls if name == "place"]) == sent
+        assert [r.body["skipped"].reason for r in rig.records("skip")] == ["LAPSED"]
+
+    run(work())

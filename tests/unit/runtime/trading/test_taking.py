@@ -230,3 +230,39 @@ def test_fills_of_contracts_that_are_not_traded_are_nobodys_business() -> None:
         assert cash != rig.account.cash_units == wallet(rig)
 
     run(work())
+
+
+def test_more_closed_than_is_booked_means_that_a_fill_was_missed() -> None:
+    async def work() -> None:
+        rig = await held()
+        now_ms, cash = rig.session.now_ns // 1_000_000, rig.account.cash_units
+        rig.ticket.roles["child:77"] = "entry"
+        lost = Fill(8, 77, SYMBOL, 1, 1_000, PRICE, 0, 30, "USDT", 0, False, now_ms)
+        sold_ = Fill(9, 78, SYMBOL, -1, 11_000, PRICE, 0, 50, "USDT", 0, False, now_ms)
+
+        async def all_of_them(real: Any, symbol: str, after: int) -> Any:
+            return (lost, sold_)
+
+        rig.venue.spoil["fills_since"] = all_of_them
+        await rig.kernel.taking.take([Filled(sold_, "somebody")])
+        assert rig.account.cash_units == cash - 80
+        assert rig.kernel.trades[-1].qty_steps == 11_000
+
+    run(work())
+
+
+def test_a_fill_that_waits_is_kept_once_however_often_it_is_told() -> None:
+    async def work() -> None:
+        rig = await held()
+
+        async def silent(real: Any, time_ms: int) -> Any:
+            raise VenueUnavailable("silent")
+
+        rig.venue.spoil["income_since"] = silent
+        await sold(rig, 4_000)
+        fills = await rig.venue.fills_since(SYMBOL, 0)
+        for _ in range(5):
+            await rig.kernel.taking.take([Filled(fill, "") for fill in fills])
+        assert len(rig.kernel.taking._held) == 1
+
+    run(work())
