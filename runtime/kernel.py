@@ -164,8 +164,7 @@ class Kernel:
         await failures.of(asking)
         books = self.context.books
         if any(t.stop is None for s, t in books.tickets.items() if s in books.account.positions):
-            stepped = self.parts.options.in_turn
-            await failures.of(self.watcher.look(SECOND, {}, stepped=stepped))
+            await failures.of(self.watcher.look(SECOND, {}, stepped=self.parts.options.in_turn))
         await self._commit()
         failures.tell()
 
@@ -230,8 +229,7 @@ class Kernel:
         if flatten:
             for s in sorted(books.account.positions):
                 await failures.of(self.exits.send(s, int(ExitReason.EMERGENCY)))
-        stepped = self.parts.options.in_turn
-        await failures.of(self.watcher.look(SECOND, {}, stepped=stepped))
+        await failures.of(self.watcher.look(SECOND, {}, stepped=self.parts.options.in_turn))
         await failures.of(context.at_work.wait())
         await self._commit()
         await self._learn(force=True)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 OURS = ("runtime", "agents", "ensemble", "envs")
+ALARMS = "runtime.alarms"
+"""Logger of what the terminal shows by itself: its lines go into the file alone."""
 FIELDS = ("decision_id", "symbol", "client_id")
 """What a line may be about."""
 MOST_BYTES = 10_000_000
@@ -153,6 +155,7 @@ def start_logging(
     if terminal:
         handlers.append(_Terminal(console) if console else logging.StreamHandler(sys.stderr))
         handlers[-1].setFormatter(Plain(masker))
+        handlers[-1].addFilter(lambda record: record.name != ALARMS)
     log = Log(path, masker, handlers)
     file.log = log
     log.begin(level)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from runtime.settings_tree import READ_ELSEWHERE, SECRET_WORDS
 
@@ -17,6 +17,7 @@ _NAMED = re.compile(
     r"(\\?[\"']?\s*[=:]\s*\\?[\"']?)([^\s\"'&,;}\\]+)"
 )
 _IN_URL = re.compile(r"(://[^/@:\s]*):[^@/\s]+@")
+_PASSWORD = re.compile(r"://[^:/@\s]*:([^@\s]*)@|[?&]password=([^&\s]*)")
 _SOCKET = re.compile(r"(/(?:ws|stream)/)([A-Za-z0-9]{32,})")
 _LONG = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{40,}(?![A-Za-z0-9])")
 _DIGEST = re.compile(r"[0-9a-f]+")
@@ -56,8 +57,14 @@ def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
         value = environ.get(name, "").strip()
         if name.endswith("_FILE") and value:
             value = _content(Path(value))
-        found.append(_password(value) if "URL" in name else value)
+        found.append(password_in(value) if "URL" in name else value)
     return tuple(x for x in found if x)
+
+
+def password_in(url: str) -> str:
+    """Password of a database URL, empty where it has none; found as SQLAlchemy finds it."""
+    match = _PASSWORD.search(url)
+    return unquote(match[1] or match[2] or "") if match else ""
 
 
 def _unless_digest(match: re.Match[str]) -> str:
@@ -69,10 +76,3 @@ def _content(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _password(url: str) -> str:
-    try:
-        return unquote(urlsplit(url).password or "")
-    except ValueError:
-        return url

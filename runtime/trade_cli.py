@@ -152,7 +152,7 @@ def _places(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--journal", choices=("auto", "full", "trades"), default=None,
         help="full: every view, decision and order, on disk before it acts; trades: candidates, "
-        "trades and learning alone, for simulation; auto: trades on sim, else full [default auto; "
+        "trades and learning alone, for sim only; auto: trades on sim, else full [default auto; "
         "variable QT_JOURNAL]",
     )  # fmt: skip
     group.add_argument(

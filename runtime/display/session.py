@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from runtime.display.alarm_log import log_alarm
 from runtime.display.reading import Reader
 from runtime.display.snapshot import Snapshot
 from runtime.display.summary import Ending, summary
@@ -22,8 +23,8 @@ from runtime.display.views import ScreenView, View, is_plain, view_of
 from runtime.display.watcher import Watcher
 from runtime.display.words import utc
 from runtime.logs import log_path, start_logging
+from runtime.masking import password_in, secrets_in
 from runtime.wiring.heartbeat import Heartbeat
-from runtime.wiring.keys import secrets_in
 from runtime.wiring.opening import open_trader
 from runtime.wiring.plan import TradePlan
 from runtime.wiring.trader import Ended, Trader
@@ -44,7 +45,8 @@ async def trade_with_view(
     async with AsyncExitStack() as stack:
         stack.enter_context(
             start_logging(
-                path, level=trading.log_level, secrets=secrets_in(os.environ), console=console,
+                path, level=trading.log_level,
+                secrets=(*secrets_in(os.environ), password_in(plan.database_url)), console=console,
                 terminal=lines,
             )
         )  # fmt: skip
@@ -58,7 +60,7 @@ async def _trade(trader: Trader, view_name: str, console: Console) -> int:
     account = trader.kernel.context.books.account
     watcher = Watcher(trader.bundle.table.preset, account.equity_quote)
     reader = Reader(trader, watcher)
-    trader.kernel.observers.append(watcher)
+    trader.kernel.observers += (watcher, log_alarm)
     asked = Asked(trader)
     began_s = time.monotonic()
     view = view_of(view_name, trader, reader, console)
@@ -74,7 +76,7 @@ async def _trade(trader: Trader, view_name: str, console: Console) -> int:
                 await ticking
     seconds = time.monotonic() - began_s
     shot = reader.take(digest=True)
-    console.print(summary(shot, ending_of(trader, shot, ended, seconds)))
+    console.print(summary(shot, ending_of(trader, shot, ended, seconds, watcher.alarm_count)))
     return EXIT_INTERRUPTED if asked.by_hand else 0
 
 
@@ -84,6 +86,7 @@ def told_of(trader: Trader, watcher: Watcher) -> dict[str, Any]:
     return {
         "market": utc(context.now_ns), "bars": watcher.bars, "trades": len(context.trades),
         "positions": len(context.books.account.positions), "gate": trader.emergency.state_name,
+        "alarms": watcher.alarm_count,
     }  # fmt: skip
 
 
@@ -130,7 +133,9 @@ class Asked:
                 signal.signal(number, handler)
 
 
-def ending_of(trader: Trader, shot: Snapshot, ended: Ended, seconds: float) -> Ending:
+def ending_of(
+    trader: Trader, shot: Snapshot, ended: Ended, seconds: float, alarms: int = 0
+) -> Ending:
     """What the summary adds to the snapshot."""
     plan = trader.plan
     notes = []
@@ -140,6 +145,11 @@ def ending_of(trader: Trader, shot: Snapshot, ended: Ended, seconds: float) -> E
             "work together, nothing about a real market."
         )
     notes += _left_notes(trader, shot, ended)
+    if alarms:
+        notes.append(f"{alarms} times something asked for ATTENTION: see the log.")
+    refused = trader.learning.learner.refused
+    if refused:
+        notes.append(f"{refused} rows were NOT LEARNED by one of the agents: see the log.")
     if not plan.learn:
         notes.append("Learning was off (--no-learn).")
     rate = shot.bars / seconds if plan.venue == "sim" and seconds > 0.0 else 0.0

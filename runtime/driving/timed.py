@@ -252,11 +252,14 @@ class TimedDriver:
         self._block("", reason)
 
     def _block(self, symbol: str, reason: str) -> None:
-        before = self._blocked.get(symbol, "")
-        if reason != before:
-            self._blocked[symbol] = reason
+        before = self._blocked.get(symbol)
+        if reason == before:
+            return
+        # The first judgement replaces what was found before the start, which nobody else lifts.
+        self._blocked[symbol] = reason
+        self.kernel.block_entries(symbol, reason)
+        if reason or before:
             _LOG.warning("entries of %s: %s", symbol or "all", reason or "allowed again")
-            self.kernel.block_entries(symbol, reason)
 
 
 class _Waits:

@@ -54,6 +54,15 @@ def shown(url: URL) -> str:
     return url.set(query={}).render_as_string(hide_password=True)
 
 
+def shown_text(url: str) -> str:
+    """The same of a text; of one that is no such URL only its begin."""
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        return f"{url.partition('://')[0]}://***"
+    return shown(parsed) + ("?***" if parsed.query else "")
+
+
 def file_of(url: URL) -> Path | None:
     """File of an SQLite database; None in memory and on a server."""
     if url.get_backend_name() != "sqlite" or url.database in _MEMORY:

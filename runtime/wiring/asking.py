@@ -18,7 +18,6 @@ from runtime.settings_run import to_ns
 from runtime.wiring.keys import secret_of
 from runtime.wiring.plan import LOCKSTEP, JournalLevel, OnExit, TradePlan, VenueName
 
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^@/\s]*@")
 _URL = re.compile(r"[a-z][a-z0-9+]*://", re.IGNORECASE)
 RUNS = Path("runs")
 
@@ -172,5 +171,13 @@ def moment(option: str, text: str | None) -> datetime | None:
 
 def shown_command(argv: Sequence[str]) -> str:
     """The command for the record, without the password of a database URL."""
-    command = shlex.join(["python", "-m", "runtime", "trade", *argv])
-    return _PASSWORD.sub(r"\1:***@", command)
+    return shlex.join(["python", "-m", "runtime", "trade", *map(_shown, argv)])
+
+
+def _shown(word: str) -> str:
+    name, sign, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if not _URL.match(value):
+        return word
+    from runtime.store.addresses import shown_text
+
+    return name + sign + shown_text(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,9 +29,11 @@ from runtime.wiring.keeping import Kept
 from runtime.wiring.minds import Minds, minds_of
 from runtime.wiring.period import interval_of
 from runtime.wiring.plan import TradePlan
+from runtime.wiring.same_market import require_period, require_same_market
 from runtime.wiring.timed import EndOfData, TimedDrive, timed_options, timed_settings
 from runtime.wiring.trader import Trader
 
+_LOG = logging.getLogger(__name__)
 _NS_PER_MS = 1_000_000
 _PRICES_S = 5.0
 
@@ -45,7 +48,8 @@ class Clocked:
         wall: whether the market's time is the wall's.
         limits: request budget; None: the exchange's own.
         known: signals on bars known beforehand; None: models are asked as the bars come.
-        begin_ns: market time at the begin, where it is not the wall's.
+        begin_ns: market time at the begin, where it is not the wall's; 0: as its prices tell.
+        first_ns: close before which nothing may be decided, on an exchange that runs already.
         end_ns: where the market's data ends; None: never.
         gone: done when the exchange's process has ended.
         most_bars: closes there will be, 0: unknown.
@@ -57,6 +61,7 @@ class Clocked:
     limits: BudgetLimits | None = None
     known: CachedSignals | None = None
     begin_ns: int = 0
+    first_ns: int = 0
     end_ns: int | None = None
     gone: asyncio.Task[int] | None = None
     most_bars: int = 0
@@ -85,10 +90,17 @@ async def open_clocked(
     asked = Preflight(settings, plan.venue, bundle=bundle)
     report = await asked.ask(venue, journalled(state))
     report.require()
+    for check in report.warnings:
+        _LOG.warning("%s: %s", check.name, check.text)
     feed = CcxtFeed(venue.link)
     stack.push_async_callback(feed.close)
     await feed.open(symbols, settings.run.timeframe)
     market_clock = MarketClock(venue.link, feed, wall=at.wall, start_ns=at.begin_ns)
+    if at.first_ns:
+        await _first_prices(feed)
+        require_period(market_clock.now_ns(), at.first_ns, plan.exchange_url)
+        if at.known is not None:
+            await require_same_market(feed, at.known.data, plan.exchange_url)
     interval_ns = interval_of(bundle)
     options = timed_options(settings, at.speed, interval_ns, plan.journal == "full")
     minds = minds_of(bundle, settings, timed=True)

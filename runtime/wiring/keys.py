@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -51,15 +50,6 @@ def secret_of(name: str, environ: Mapping[str, str], needed_by: str = "") -> str
             f"{needed_by} needs {name}, or {name}_FILE with a file of mode 600 (docs/testnet.md)"
         )
     return direct
-
-
-def secrets_in(environ: Mapping[str, str]) -> list[str]:
-    """Every secret the environment holds or names, for masking; unusable ones are left out."""
-    found = []
-    for name in (*(n for pair in NAMES.values() for n in pair), "QT_DATABASE_URL"):
-        with contextlib.suppress(FixInput):
-            found.append(secret_of(name, environ))
-    return [secret for secret in found if secret]
 
 
 def read_secret(path: Path, name: str, private: bool = False) -> str:

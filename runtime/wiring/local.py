@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from envs.core.errors import FixSettings
 from runtime.adapters.ccxt_factory import make_exchange
@@ -26,7 +27,8 @@ from runtime.wiring.exchange_child import ExchangeAt, child_arguments, exchange_
 from runtime.wiring.keeping import Kept, keep
 from runtime.wiring.looking import look_before
 from runtime.wiring.period import interval_of, known_signals, period_of
-from runtime.wiring.plan import TradePlan
+from runtime.wiring.plan import LOCKSTEP, TradePlan
+from runtime.wiring.same_market import require_period, require_same_market
 from runtime.wiring.state_folder import CONFIG, open_state
 from runtime.wiring.stepped import SteppedDrive
 from runtime.wiring.trader import Trader
@@ -53,6 +55,7 @@ async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
         kept = stack.enter_context(keep(plan, open_state(plan)))
         at = await stack.enter_async_context(exchange_for(plan, kept, *span_of(signals)))
         control = await stack.enter_async_context(LockstepControl(at.control))
+        told = await control.state()
         symbols = signals.data.market.symbols
         client = make_exchange("local", url=at.rest)
         clock = SystemClock()
@@ -67,7 +70,11 @@ async def open_local(plan: TradePlan) -> AsyncIterator[Trader]:
         await feed.open(symbols, plan.settings.run.timeframe)
         first, last = signals.row, signals.last_row
         stepper = LockstepStepper(control, venue, feed)
-        now_ns = at.now_ns or int((await control.state())["now"]) * 1_000_000
+        now_ns = at.now_ns or int(told["now"]) * 1_000_000
+        if plan.exchange_url:
+            require_lockstep(told, plan.control_url)
+            require_period(now_ns, span_of(signals)[0], plan.exchange_url)
+            await require_same_market(feed, signals.data, plan.exchange_url)
         seen = [now_ns]
         core = build_core(
             plan, bundle, kept, venue, signals, lambda: seen[0],
@@ -115,11 +122,14 @@ async def _in_its_own_time(plan: TradePlan, bundle: Bundle, stack: AsyncExitStac
         await warm_up_built_in(plan)
     kept = stack.enter_context(keep(plan, open_state(plan)))
     at = await stack.enter_async_context(exchange_for(plan, kept, start_ns, end_ns))
+    # One that runs already tells its time by its prices.
+    own = not plan.exchange_url
     begin_ns = max(at.now_ns, start_ns)
     bars = 0 if end_ns is None else max(0, (end_ns - begin_ns) // interval_of(bundle))
     clocked = Clocked(
         client=make_exchange("local", url=at.rest), speed=float(plan.speed), wall=False,
-        limits=None if is_as_sold(plan) else WIDE, known=known, begin_ns=begin_ns, end_ns=end_ns,
+        limits=None if is_as_sold(plan) else WIDE, known=known, end_ns=end_ns,
+        begin_ns=begin_ns if own else 0, first_ns=0 if own else start_ns,
         gone=at.gone, most_bars=min(x for x in (bars, plan.max_bars) if x) if bars else 0,
     )  # fmt: skip
     return await open_clocked(plan, bundle, kept, clocked, stack)
@@ -136,6 +146,19 @@ def require_local(plan: TradePlan, bundle: Bundle) -> None:
         raise FixSettings(
             "--venue local: the bundle was trained on a part of the built-in market cut by --start "
             "or --test-end, which the local exchange cannot cut: use --venue sim, or train without"
+        )
+
+
+def require_lockstep(told: Mapping[str, Any], url: str) -> None:
+    """Refuse an exchange whose market moves by itself.
+
+    Raises:
+        FixSettings: It does.
+    """
+    if told.get("speed") != LOCKSTEP:
+        raise FixSettings(
+            f"--control-url {url}: that exchange's market moves by itself: start it with --speed "
+            "lockstep, or give its speed here"
         )
 
 

@@ -62,6 +62,11 @@ class TradePlan:
             raise FixSettings(f"--venue: sim, local or demo, got {self.venue!r}")
         if self.journal not in get_args(JournalLevel):
             raise FixSettings(f"--journal: full or trades, got {self.journal!r}")
+        if self.journal == "trades" and self.venue != "sim":
+            raise FixSettings(
+                f"--journal trades is for --venue sim: it is written every 500 bars, so a killed "
+                f"run at {self.venue} would forget what it holds: use full"
+            )
         if self.on_exit not in get_args(OnExit):
             raise FixSettings(f"--on-exit: flatten or leave, got {self.on_exit!r}")
         if self.max_bars is not None and self.max_bars < 1:

@@ -13,7 +13,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ async def _live(life: Life) -> None:
         now_ns = int(told["now"]) * 1_000_000
         clock = [now_ns]
         runtime = await stack.enter_async_context(
-            open_runtime(life.plan, life.rest, lambda: clock[0], _wrap(wire))
+            open_runtime(life.plan, life.rest, lambda: clock[0], _wrap(wire), quotes_of(told))
         )
         feed = CcxtFeed(runtime.venue.link, LOCKSTEP_FEED)
         await feed.open(life.plan.shape.symbols, "1m")
@@ -94,17 +94,22 @@ async def _present(runtime: Runtime, feed: CcxtFeed, told: dict[str, Any]) -> No
     row, index = point_of(int(told["number"]), plan.shape.interval_s)
     if index == CLOSE and (row == plan.shape.first_row or runtime.kernel.bar_ns == now_ns):
         return
-    quotes = {
-        name: Quote(int(x["last_ticks"]), float(x["mark_ticks"]), now_ns)
-        for name, x in told["prices"].items()
-    }
     bars: tuple[Bar, ...] = ()
     if index == CLOSE:
         await feed.collect(now_ns // 1_000_000)
         found = [await feed.history(name, 2) for name in plan.shape.symbols]
         bars = tuple(b for some in found for b in some if b.close_ms * 1_000_000 == now_ns)
         feed.take_bars()
-    await _act(runtime, Step(index, now_ns, quotes, bars, False))
+    await _act(runtime, Step(index, now_ns, quotes_of(told), bars, False))
+
+
+def quotes_of(told: Mapping[str, Any]) -> dict[str, Quote]:
+    """Where the contracts stand, from the state the control port tells."""
+    now_ns = int(told["now"]) * 1_000_000
+    return {
+        name: Quote(int(x["last_ticks"]), float(x["mark_ticks"]), now_ns)
+        for name, x in told["prices"].items()
+    }
 
 
 def point_of(number: int, interval_s: int) -> tuple[int, int]:

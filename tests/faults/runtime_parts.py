@@ -5,7 +5,7 @@ In the same way in the process of a test and in a child that will be killed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from runtime.adapters.user_stream import StreamSettings
 from runtime.journal.sql_journal import SqlJournal
 from runtime.kernel import Kernel
 from runtime.kernel_parts import KernelParts
+from runtime.kernel_ports import Quote
 from runtime.learning.checkpoints import Checkpoints
 from runtime.learning.learning import OnlineLearning
 from runtime.learning.recovery import decision_reader, recover
@@ -105,8 +106,9 @@ def as_it_is(name: str, part: Any) -> Any:
 
 @asynccontextmanager
 async def open_runtime(
-    plan: Plan, url: str, clock_ns: Callable[[], int], wrap: Wrap = as_it_is
-) -> AsyncIterator[Runtime]:
+    plan: Plan, url: str, clock_ns: Callable[[], int], wrap: Wrap = as_it_is,
+    quotes: Mapping[str, Quote] | None = None,
+) -> AsyncIterator[Runtime]:  # fmt: skip
     """A runtime that has recovered; leaving the context closes it as a crash-only program may."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     database = open_database(f"sqlite:///{plan.folder / 'journal.db'}", durable=False)
@@ -119,7 +121,9 @@ async def open_runtime(
     )
     await venue.open()
     try:
-        yield await _started(plan, database, store, journal, venue, clock_ns, wrap)
+        runtime = await _made(plan, database, store, journal, venue, clock_ns, wrap)
+        await runtime.kernel.start(quotes)
+        yield runtime
     finally:
         await venue.close()
         database.close()
@@ -132,7 +136,7 @@ def signals_for(plan: Plan) -> ScriptedSignals:
     return ScriptedSignals(series, shape.seed, shape.first_row, plan.share, at_once=plan.at_once)
 
 
-async def _started(
+async def _made(
     plan: Plan, database: Database, store: SqlStore, journal: SqlJournal, venue: CcxtVenue,
     clock_ns: Callable[[], int], wrap: Wrap,
 ) -> Runtime:  # fmt: skip
@@ -160,7 +164,6 @@ async def _started(
             found=decision_reader(journal), checkpoint=checkpoint, options=plan.options,
         )
     )  # fmt: skip
-    await kernel.start()
     return Runtime(
         plan, kernel, venue, store, journal, signals, learning, agent, stop, database
     )  # fmt: skip

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from envs.core.errors import FixInput
+from runtime.display.alarm_log import log_alarm
+from runtime.kernel_ports import Record
 from runtime.logs import JsonLines, about, log_path, start_logging
-from runtime.masking import MASK, Masker, secrets_in
+from runtime.masking import MASK, Masker, password_in, secrets_in
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 LISTEN = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"
@@ -181,3 +183,29 @@ def test_secrets_of_an_environment_are_found(tmp_path: Path) -> None:
         "QT_SEED": "1", "QT_ALLOW_LIVE": "I_ACCEPT_THE_RISK",
     }  # fmt: skip
     assert sorted(secrets_in(environ)) == ["a-demo-key", "from-a-file", "pass/word"]
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [("postgresql://u:hunter2@h/d", "hunter2"), ("postgresql://u:pa/ss?w@h/d", "pa/ss?w"),
+     ("postgresql://u:a%2Fb@h/d", "a/b"), ("postgresql://h/d?x=1&password=hunter2", "hunter2"),
+     ("postgresql://h:5432/d", ""), ("sqlite:///x.db", ""), ("", "")],
+)  # fmt: skip
+def test_the_password_of_a_url_is_found(url: str, password: str) -> None:
+    assert password_in(url) == password
+
+
+def test_what_asks_for_attention_is_in_the_file_whatever_is_shown(
+    tmp_path: Path, console: Console
+) -> None:
+    path = tmp_path / "q.log"
+    with start_logging(path, console=console):
+        log_alarm(Record("alarm", 1, "BTCUSDT", {"text": "stop 7 is gone"}))
+        log_alarm(Record("foreign", 1, "ETHUSDT", {"text": "not ours"}))
+        log_alarm(Record("bar", 1, "1", {"bars": ()}))
+    assert [(x["level"], x["text"]) for x in lines(path)] == [
+        ("WARNING", "ATTENTION BTCUSDT: stop 7 is gone"),
+        ("WARNING", "ATTENTION ETHUSDT: not ours"),
+    ]
+    # The terminal has its own lines for them.
+    assert shown(console) == ""

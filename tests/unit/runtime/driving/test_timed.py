@@ -141,6 +141,16 @@ def test_it_looks_decides_and_compares_until_it_is_stopped(tmp_path: Path) -> No
     run(work())
 
 
+def test_a_block_from_before_the_start_ends_with_its_reason(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with scene(tmp_path) as s:
+            s.listener.blocks |= {"": "CLOCK_SKEW", SYMBOL: "STATE_UNKNOWN"}
+            await eventually(lambda: len(s.listener.looks) >= 2)
+            assert s.listener.blocks == {"": "", SYMBOL: "", OTHER: ""}
+
+    run(work())
+
+
 def test_events_of_the_venue_wake_it_at_once(tmp_path: Path) -> None:
     async def work() -> None:
         async with scene(tmp_path, speed=1.0, monitor_s=60.0, cycle_s=300.0) as s:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from envs.core.errors import FixInput, FixSettings, RefusedArtifact
+from runtime.wiring.asking import shown_command
 from tests.unit.runtime.wiring.asked import plan_from
 
 
@@ -49,6 +50,26 @@ def test_a_database_url_is_no_folder_and_its_password_stands_in_no_record(bundle
     assert "hunter2" not in repr(plan)
     again = plan_from("--bundle", bundle, environ={"QT_DATABASE_URL": url})
     assert again.database_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:pa/ss@h/d", "postgresql://u:p?a:ss@h/d", "postgresql://h/d?password=pass",
+     "postgresql://h/d?user=u&sslpassword=pass", "odd://u:pass", "SQLITE://u:pass@@/"],
+)  # fmt: skip
+def test_no_part_of_a_password_stands_in_the_command(url: str) -> None:
+    for argv in (["--state", url], [f"--state={url}"]):
+        said = shown_command(argv)
+        assert "pa" not in said.partition("--state")[2]
+    plain = ["--exchange-url", "http://127.0.0.1:18080", "--state", "runs/x"]
+    assert shown_command(plain).endswith("--exchange-url http://127.0.0.1:18080 --state runs/x")
+
+
+def test_the_coarse_level_is_for_a_simulation_alone(bundle: Path) -> None:
+    for venue in ("local", "demo"):
+        with pytest.raises(FixSettings, match="would forget"):
+            plan_from("--bundle", bundle, "--venue", venue, "--journal", "trades")
+    assert plan_from("--bundle", bundle, "--journal", "trades").journal == "trades"
 
 
 def test_a_database_url_may_come_from_a_file(bundle: Path, tmp_path: Path) -> None:
