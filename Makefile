@@ -9,7 +9,7 @@ CODE := envs agents ensemble runtime training tests benchmarks
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train demo certify test test-long lint format bench bench-compare docs clean
+.PHONY: help setup train demo certify test test-long chaos lint format bench bench-compare docs clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | sort | expand -t 15
@@ -40,6 +40,9 @@ test: $(STAMP)  ## run the whole test suite
 
 test-long: $(STAMP)  ## run the tests that take minutes (bounds checking of the kernel)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long --timeout 1800 $(ARGS)
+
+chaos: $(STAMP)  ## 500 random fault schedules and 200 kills, writes docs/chaos.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos --write docs/chaos.md $(ARGS)
 
 lint: $(STAMP)  ## check style, types and import rules
 	$(BIN)/ruff check $(CODE)

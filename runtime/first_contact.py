@@ -64,6 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run all checks; 0 when none differs, 1 when one does, 2 for wrong input."""
     try:
+        if args.out is not None and not args.out.parent.is_dir():
+            raise FixInput(f"--out {args.out}: its folder is not there: make it first")
         exchange = make_exchange(
             args.venue, keys=keys_of(args.venue, os.environ), url=args.exchange_url
         )
@@ -127,14 +129,21 @@ async def run(
 
 
 def write(path: Path, results: Sequence[Result], bodies: Mapping[str, Any]) -> None:
-    """Write findings and bodies as JSON; listen keys are left out."""
+    """Write findings and bodies as JSON; listen keys are left out.
+
+    Raises:
+        FixInput: The file cannot be written.
+    """
     shown = {n: b for n, b in bodies.items() if "ListenKey" not in n}
     rows = [
         {"check": r.check.name, "expected": r.check.expected, "open": r.check.open_,
          "match": r.finding.match.value, "seen": r.finding.seen}
         for r in results
     ]  # fmt: skip
-    path.write_text(json.dumps({"findings": rows, "bodies": shown}, indent=1) + "\n", "utf-8")
+    try:
+        path.write_text(json.dumps({"findings": rows, "bodies": shown}, indent=1) + "\n", "utf-8")
+    except OSError as error:
+        raise FixInput(f"--out {path}: cannot be written: {error.strerror}") from error
 
 
 async def _one(check: Check, contact: Contact) -> Finding:

@@ -51,6 +51,17 @@ def about(**fields: str) -> Iterator[None]:
         _ABOUT.reset(token)
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Log nothing below WARNING: of what is done for practice, where it would be taken for real."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line: at, level, logger, text, what it is about, and the error."""
 

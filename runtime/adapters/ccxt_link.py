@@ -38,7 +38,10 @@ class CallFailed(QuantumTraderError):
 
     def __init__(self, method: str, what: Classified) -> None:
         told = what.failure.text or what.failure.cause.value
-        super().__init__(f"{method}: {what.verdict.value}: {told[:300]}")
+        said = "the venue cannot be reached" if what.failure.cause is Cause.NOT_SENT else (
+            what.verdict.value
+        )  # fmt: skip
+        super().__init__(f"{method}: {said}: {told[:300]}")
         self.what = what
 
     def as_port_error(self) -> VenueUnavailable | VenueRefused:

@@ -60,7 +60,7 @@ async def _trade(trader: Trader, view_name: str, console: Console) -> int:
     account = trader.kernel.context.books.account
     watcher = Watcher(trader.bundle.table.preset, account.equity_quote)
     reader = Reader(trader, watcher)
-    trader.kernel.observers += (watcher, log_alarm)
+    trader.kernel.observers.extend((watcher, log_alarm))
     asked = Asked(trader)
     began_s = time.monotonic()
     view = view_of(view_name, trader, reader, console)

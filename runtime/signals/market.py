@@ -118,8 +118,8 @@ def last_row_of(end_ns: int | None, run: RunSettings, market: MarketData) -> int
         return last
     if end_ns > int(market.close_ns[last]):
         raise FixData(
-            f"--test-end {_iso(end_ns)}: the built-in market of this bundle ends "
-            f"{_iso(int(market.close_ns[last]))}"
+            f"the period is to end {_iso(end_ns)}, the built-in market of this bundle ends "
+            f"{_iso(int(market.close_ns[last]))}: give an earlier end"
         )
     return market.row_at(end_ns)
 

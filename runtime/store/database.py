@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from envs.core.errors import QuantumTraderError, RefusedArtifact
@@ -48,10 +48,9 @@ class Database:
     without suspending. Work runs in the order in which it was given.
     """
 
-    def __init__(self, engine: Engine, *, threaded: bool) -> None:
+    def __init__(self, engine: Engine, url: URL, *, threaded: bool) -> None:
         self._engine, self._open = engine, True
-        self.name = shown(engine.url)
-        self.file = file_of(engine.url)
+        self.name, self.file = shown(url), file_of(url)
         self.is_postgres = engine.dialect.name == "postgresql"
         self._pool = ThreadPoolExecutor(1, "journal") if threaded else None
         self._jobs: deque[_Job] = deque()
@@ -217,10 +216,12 @@ def open_database(
     except BaseException:
         engine.dispose()
         raise
-    return Database(engine, threaded=threaded)
+    return Database(engine, parsed, threaded=threaded)
 
 
 def _look_through(db: Connection, name: str) -> None:
     said = db.execute(text("PRAGMA quick_check(1)")).scalar()
     if said != "ok":
-        raise damaged(name, f"the file is corrupt ({str(said).splitlines()[0]})")
+        # The first line names the database within the file, which is always "main".
+        found = [line for line in str(said).splitlines() if not line.startswith("***")]
+        raise damaged(name, f"the file is corrupt ({(found or [said])[0]})")

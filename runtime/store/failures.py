@@ -21,6 +21,7 @@ _ADVICE = (
     (('database "',), "create that database first (createdb), or mend QT_DATABASE_URL"),
     (("disk i/o error", "could not write", "file too large"),
      "its disk does not work or is full; nothing of this was written"),
+    (("resolve host", "translate host"), "mend the host in QT_DATABASE_URL"),
     (("connection", "server", "timeout", "ssl"),
      "the server does not answer: start it, or mend QT_DATABASE_URL"),
 )  # fmt: skip

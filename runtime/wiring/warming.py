@@ -22,6 +22,7 @@ from runtime.journal.memory_journal import MemoryJournal
 from runtime.kernel import Kernel
 from runtime.kernel_parts import KernelParts
 from runtime.learning.learning import OnlineLearning
+from runtime.logs import quiet
 from runtime.signals.cached import CachedSignals
 from runtime.subsystems.emergency_stop import EmergencyStop
 from runtime.wiring.plan import TradePlan
@@ -67,5 +68,6 @@ async def warm_up(plan: TradePlan, data: MarketSeries, votes: VoteTable, row: in
             lambda: parts.session.now_ns, "warm-up",
         )
     )  # fmt: skip
-    await kernel.start()
-    await LockstepDriver(kernel, parts.stepper).run()
+    with quiet():
+        await kernel.start()
+        await LockstepDriver(kernel, parts.stepper).run()

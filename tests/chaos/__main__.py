@@ -1,4 +1,4 @@
-"""``python -m tests.chaos``: the long form of the chaos tests; ``make chaos`` writes docs/chaos.md."""
+"""``python -m tests.chaos``: the long form; ``make chaos`` writes docs/chaos.md with it."""
 
 from __future__ import annotations
 
@@ -15,22 +15,16 @@ from pathlib import Path
 
 from tests.chaos.kills import Killed, clock_kills, lockstep_kills
 from tests.chaos.report import faulty, table, write
-from tests.chaos.storms import Stormed, all_stormed
+from tests.chaos.storms import Stormed, in_a_process
 
 STORM_S = 20.0
-
-
-def _storms(seeds: Sequence[int], seconds: float, side_by_side: int) -> list[Stormed]:
-    logging.disable(logging.CRITICAL)
-    with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(all_stormed(seeds, Path(folder), seconds, side_by_side))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run storms and kills; 0 only when nothing contradicts the invariants."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--schedules", type=int, default=500, help="random fault schedules")
-    parser.add_argument("--kills", type=int, default=200, help="kill -9, three quarters in lockstep")
+    parser.add_argument("--kills", type=int, default=200, help="kill -9, 3 of 4 in lockstep")
     parser.add_argument("--seconds", type=float, default=STORM_S, help="length of a schedule, s")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--side-by-side", type=int, default=10, help="schedules at once a process")
@@ -65,7 +59,7 @@ def _all_storms(args: argparse.Namespace) -> list[Stormed]:
     parts = [seeds[i : i + step] for i in range(0, len(seeds), step)]
     storms: list[Stormed] = []
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
-        works = [pool.submit(_storms, part, args.seconds, args.side_by_side) for part in parts]
+        works = [pool.submit(in_a_process, part, args.seconds, args.side_by_side) for part in parts]
         for work in works:
             storms += work.result()
             bad = sum(bool(s.faults) for s in storms)

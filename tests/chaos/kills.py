@@ -134,9 +134,7 @@ def _begin(
     return child
 
 
-async def _end(
-    child: Child, folder: Path, kill: Kill | None, venue: Venue, out: Killed
-) -> None:
+async def _end(child: Child, folder: Path, kill: Kill | None, venue: Venue, out: Killed) -> None:
     """Wait for the end of a life, or bring it about."""
     if kill is not None and kill.how == VENUE:
         left = [int(kill.at)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,3 +68,10 @@ async def all_stormed(
                 return Stormed(seed, faults=[f"{type(error).__name__}: {error}"[:300]])
 
     return list(await asyncio.gather(*(one(seed) for seed in seeds)))
+
+
+def in_a_process(seeds: Sequence[int], seconds: float, side_by_side: int) -> list[Stormed]:
+    """The storms of some seeds, for a process of their own."""
+    logging.disable(logging.CRITICAL)
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(all_stormed(seeds, Path(folder), seconds, side_by_side))

@@ -35,8 +35,7 @@ def venue_faults(auditor: Auditor, bounds: Bounds) -> list[str]:
         found += [
             f"{kind}: {span.symbol} for {seconds:.2f} s at {span.began_ns}"
             for span in auditor.spans
-            if span.kind == kind
-            and (seconds := span.seconds(auditor.session.now_ns)) > most + 1e-9
+            if span.kind == kind and (seconds := span.seconds(auditor.session.now_ns)) > most + 1e-9
         ]
     if not bounds.left_over:
         for kind in (UNPROTECTED, DOUBLED, ORPHAN):

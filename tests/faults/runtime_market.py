@@ -1,4 +1,4 @@
-"""A hand-made market that moves a lot: every few bars a stop, a target or a trailing stop is met."""
+"""A hand-made market that moves a lot: every few bars a stop or a target is met."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOWEST = 6_000
 
 
 def core_settings(**costs: float) -> CoreSettings:
-    """Rules with room: no ladder stops a test that loses on purpose, no cool-down between trades."""
+    """Rules with room: no ladder stops a test that loses on purpose, no cool-down."""
     core = CoreSettings()
     return replace(
         core,

@@ -19,7 +19,7 @@ from tests.faults.runtime_timed import Timed, timed
 SPEED = 30.0
 BAR_S = 60.0 / SPEED
 BOUNDS = Bounds(1e9, 1e9)
-"""A request takes wall time, which is market time thirty times over: protection is timed elsewhere."""
+"""A request takes wall time, thirty times that of the market: protection is timed elsewhere."""
 FAULTS: tuple[tuple[K, dict[str, Any]], ...] = (
     (K.STALE_KLINE, {}), (K.MISSING_KLINE, {}), (K.CROSSED_BOOK, {}),
     (K.REVISED_KLINE, {"value": 0.02}),

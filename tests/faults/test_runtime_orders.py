@@ -204,7 +204,9 @@ def test_15_a_position_that_somebody_else_closed(kind: K, deaf: bool, tmp_path: 
             await look(r)
         assert not r.venue.session.state.open_algos()
         reasons = [e.body["trade"]["reason"] for e in r.runtime.journal.read({"trade"})]
-        assert reasons == [int(ExitReason.LIQUIDATION if kind is K.LIQUIDATE else ExitReason.EXTERNAL)]
+        assert reasons == [
+            int(ExitReason.LIQUIDATION if kind is K.LIQUIDATE else ExitReason.EXTERNAL)
+        ]
         await r.bar(2)
         await r.verify(Bounds(0.0, 0.0, 60.0))
 
@@ -212,9 +214,7 @@ def test_15_a_position_that_somebody_else_closed(kind: K, deaf: bool, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", [K.POSITIONS_EMPTY, K.POSITIONS_FAIL])
-def test_25_a_failed_or_empty_answer_about_positions_is_not_flat(
-    kind: K, tmp_path: Path
-) -> None:
+def test_25_a_failed_or_empty_answer_about_positions_is_not_flat(kind: K, tmp_path: Path) -> None:
     async def work(r: Rig) -> None:
         await entered(r)
         held = r.venue.held(A)
