@@ -31,6 +31,8 @@ MOST_INCOME = 1_000
 _MOST_SINGLE = 20
 """Above as many contracts one question for all (weight 40) is cheaper than one for each."""
 _PATIENCE_S = 20.0
+_WINDOW_MS = 7 * 86_400_000
+"""A window of income that began no longer ago reaches to now: when it is empty, nothing is."""
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -121,7 +123,7 @@ class Account:
                 if len(found) == before:
                     raise VenueUnavailable(f"income: over {MOST_INCOME} rows in one millisecond")
                 start_ms = max(r.time_ms for r in page)
-            if not found:
+            if not found and not 0 <= self._link.venue_now_ms - time_ms <= _WINDOW_MS:
                 # A window that lies too far back is empty: the last rows are asked for instead.
                 last = [r for r in await self._income({}) if r.time_ms >= time_ms]
                 found = {(r.income_id, r.kind, r.symbol): r for r in last}

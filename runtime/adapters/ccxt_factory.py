@@ -49,7 +49,9 @@ def make_exchange(
     if mode == "local" and not url:
         raise FixSettings("venue local: its URL is needed: --exchange-url http://127.0.0.1:18080")
     if mode != "local" and url:
-        raise FixSettings(f"venue {mode}: an exchange URL is for local alone: leave --exchange-url out")
+        raise FixSettings(
+            f"venue {mode}: an exchange URL is for local alone: leave --exchange-url out"
+        )
 
     # ccxt takes half a second to load; only a venue behind it pays for that.
     import ccxt.pro as ccxtpro

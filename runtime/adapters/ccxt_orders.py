@@ -7,12 +7,13 @@ import contextlib
 import logging
 import math
 from collections.abc import Coroutine, Mapping
-from typing import Any
+from typing import Any, cast
 
 from envs.core.errors import FixInput
 from envs.core.instrument import Instrument
 from runtime.adapters import wire
 from runtime.adapters.ccxt_errors import Cause, Classified, Failure, Verdict, classify, nonsense
+from runtime.adapters.ccxt_findings import Unhindered
 from runtime.adapters.ccxt_link import CallFailed, CcxtLink
 from runtime.adapters.ccxt_truth import Truth
 from runtime.adapters.client_ids import MOST_CHARACTERS
@@ -36,19 +37,33 @@ from runtime.ports import Store
 _LOG = logging.getLogger(__name__)
 GRACE_S, PATIENCE_S = 0.5, 5.0
 CANCEL_TRIES = 3
+_MOST_BEGUN = 10_000
 ENDED = frozenset({IntentState.REJECTED, IntentState.ABSENT})
 _STATE = {o: IntentState(o.value) for o in Outcome}
 
 
 class Outbox:
-    """What orders and conditional orders have in common: the journal around a send."""
+    """What orders and conditional orders have in common: the journal around a send.
+
+    Attributes:
+        truth, findings: ask the venue what became of something; the latter answers even while
+            what was found cannot be written down.
+        unhindered: takes in what the venue told, a journal that is down or not.
+    """
 
     def __init__(
         self, link: CcxtLink, intake: Intake, store: Store, truth: Truth,
         instruments: Mapping[str, Instrument],
     ) -> None:  # fmt: skip
         self.link, self.intake, self.store, self.truth = link, intake, store, truth
+        self.unhindered = Unhindered(intake, store, self.note)
+        # Truth asks for no more of the two than Unhindered has.
+        self.findings = Truth(
+            link, cast(Intake, self.unhindered), cast(Store, self.unhindered), instruments,
+            truth.policy,
+        )  # fmt: skip
         self.instruments = instruments
+        self._begun: dict[str, Intent] = {}
         self._writing: set[asyncio.Task[Any]] = set()
         self._late: set[asyncio.Task[Any]] = set()
 
@@ -60,20 +75,61 @@ class Outbox:
         """
         check_ask(ask, self.instruments)
         intent = Intent(ask, self.link.clock.now_ms())
+        known: Intent | None = None
         try:
-            if await self.store.save_intent(intent):
-                return None
+            if not await self.store.save_intent(intent):
+                known = self._begun.get(ask.client_id, intent)
+                known = await self.store.intent(ask.client_id) or known
         except StoreUnavailable as error:
             if not (isinstance(ask, NewTrigger) or ask.reduce_only):
                 raise
             # A journal that cannot be written stops new risk, never the way out of it.
-            _LOG.error("%s goes out without a journal entry: %s", ask.client_id, error)
-            self.intake.problems.append(f"journal: {error}")
-            return None
-        known = await self.store.intent(ask.client_id) or intent
-        if known.ask != ask:
+            self.note(f"{ask.client_id} goes out without a journal entry", error)
+        # One that went out without a journal entry is known here alone.
+        known = known or self._begun.get(ask.client_id)
+        if known is None:
+            self._begun[ask.client_id] = intent
+            if len(self._begun) > _MOST_BEGUN:
+                del self._begun[next(iter(self._begun))]
+        elif known.ask != ask:
             raise FixInput(f"client id {ask.client_id}: already used for {known.ask}, not {ask}")
         return known
+
+    async def find(self, client_id: str) -> Intent | None:
+        """What was asked for under a client id, here or by the journal; None where nothing was.
+
+        While the journal cannot be read, an order of a former run is what the venue last told of
+        it, and older than any search.
+
+        Raises:
+            StoreUnavailable: Only the journal could tell.
+        """
+        begun = self._begun.get(client_id)
+        if begun is not None:
+            return begun
+        try:
+            return await self.store.intent(client_id)
+        except StoreUnavailable as error:
+            self.note(f"{client_id} is not looked up in the journal", error)
+            guard = self.intake.guard
+            if (order := guard.order(client_id)) is not None:
+                return Intent(NewOrder(client_id, order.symbol, 0, 0), 0)
+            if (t := guard.trigger(client_id)) is None:
+                raise
+            qty, ticks = t.qty_steps, t.trigger_ticks
+            return Intent(NewTrigger(client_id, t.symbol, t.side, qty, ticks, on_mark=t.on_mark), 0)
+
+    async def sent_s_ago(self, client_id: str) -> float:
+        """Seconds since something was sent; infinite where nobody can tell."""
+        try:
+            return self.age_s(await self.find(client_id))
+        except StoreUnavailable:
+            return math.inf
+
+    def note(self, what: str, error: StoreUnavailable) -> None:
+        """Say that the journal is down."""
+        _LOG.error("%s: %s", what, error)
+        self.intake.problems.append(f"journal: {error}")
 
     async def send(
         self, method: str, params: Mapping[str, Any], urgency: Urgency,
@@ -86,7 +142,11 @@ class Outbox:
         """
         request = asyncio.create_task(
             self.link.call(
-                method, params, weight=1 - orders, orders=orders, urgency=urgency,
+                method,
+                params,
+                weight=1 - orders,
+                orders=orders,
+                urgency=urgency,
                 patience_s=PATIENCE_S,
             )
         )
@@ -152,7 +212,7 @@ class Orders:
 
     def __init__(self, outbox: Outbox) -> None:
         self._out = outbox
-        self._link, self._intake, self._truth = outbox.link, outbox.intake, outbox.truth
+        self._link, self._intake, self._truth = outbox.link, outbox.intake, outbox.findings
 
     async def place(self, ask: NewOrder) -> Answer[OrderView]:
         """Send an order once; the same client id a second time asks only."""
@@ -169,7 +229,7 @@ class Orders:
     async def cancel(self, symbol: str, client_id: str) -> Answer[OrderView]:
         """Cancel an order and find out how it ended."""
         params = {"symbol": symbol, "origClientOrderId": client_id}
-        age_s = self._out.age_s(await self._out.store.intent(client_id))
+        age_s = await self._out.sent_s_ago(client_id)
         for _ in range(CANCEL_TRIES):
             try:
                 body = await self._out.send(

@@ -22,7 +22,7 @@ class Triggers:
 
     def __init__(self, outbox: Outbox) -> None:
         self._out = outbox
-        self._link, self._intake, self._truth = outbox.link, outbox.intake, outbox.truth
+        self._link, self._intake, self._truth = outbox.link, outbox.intake, outbox.findings
 
     async def place(self, ask: NewTrigger) -> Answer[TriggerView]:
         """Send it once and read it back; the same client id a second time asks only."""
@@ -38,7 +38,7 @@ class Triggers:
 
     async def cancel(self, symbol: str, client_id: str) -> Answer[TriggerView]:
         """Cancel it and find out how it ended; a view with a child says that it fired."""
-        text, age_s = "", self._out.age_s(await self._out.store.intent(client_id))
+        text, age_s = "", await self._out.sent_s_ago(client_id)
         for _ in range(CANCEL_TRIES):
             try:
                 await self._out.send(
@@ -79,7 +79,7 @@ class Triggers:
         except wire.UnreadableAnswer:
             return await self._truth.trigger(ask)
         self._intake.expect(view)
-        await self._intake.trigger(view)
+        await self._out.unhindered.trigger(view)
         return await self._read_back(ask, view)
 
     async def _read_back(self, ask: NewTrigger, view: TriggerView) -> Answer[TriggerView]:

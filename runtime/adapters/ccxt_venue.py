@@ -29,12 +29,14 @@ from runtime.port_events import StreamChanged, VenueEvent, VenueHealth
 from runtime.port_values import (
     AccountModes,
     AccountView,
+    Advice,
     Answer,
     Fill,
     IncomeRow,
     NewOrder,
     NewTrigger,
     OrderView,
+    Outcome,
     Replaced,
     TriggerView,
 )
@@ -169,10 +171,13 @@ class CcxtVenue:
         Raises:
             FixInput: The store knows no such intent.
         """
-        intent = await self._store.intent(client_id)
+        try:
+            intent = await self._outbox.find(client_id)
+        except StoreUnavailable as error:
+            return Answer(Outcome.UNKNOWN, client_id, advice=Advice.VERIFY, text=str(error))
         if intent is None:
             raise FixInput(f"client id {client_id}: no intent in the journal")
-        truth, ask, age_s = self._outbox.truth, intent.ask, self._outbox.age_s(intent)
+        truth, ask, age_s = self._outbox.findings, intent.ask, self._outbox.age_s(intent)
         answer: Answer[OrderView] | Answer[TriggerView]
         if isinstance(ask, NewTrigger):
             answer = await truth.trigger(ask, age_s=age_s)

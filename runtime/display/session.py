@@ -145,6 +145,10 @@ def ending_of(
             "work together, nothing about a real market."
         )
     notes += _left_notes(trader, shot, ended)
+    if trader.emergency.state_name != "ARMED":
+        stands = trader.emergency.state_name.lower().replace("_", " ")
+        notes.append(f"The emergency stop is {stands}: python -m runtime ess status --state "
+                     f"{trader.folder.path}")  # fmt: skip
     if alarms:
         notes.append(f"{alarms} times something asked for ATTENTION: see the log.")
     refused = trader.learning.learner.refused

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from runtime.adapters.ccxt_venue import VenueSettings
 from runtime.adapters.clocks import SystemClock
 from runtime.adapters.user_stream import StreamSettings
 from runtime.driving.closes import Closes
+from runtime.driving.failing import Failing
 from runtime.driving.market_clock import MarketClock
 from runtime.driving.prices import PricedFeed, quotes_of, why_unusable
 from runtime.kernel_ports import Quote
@@ -23,7 +24,8 @@ from runtime.ports import Clock, Venue
 _LOG = logging.getLogger(__name__)
 _NS_PER_MS = 1_000_000
 _LEAST_PUT_S, _PUT_S = 20.0, 1_200.0
-_FIRST_PAUSE_S, _MOST_PAUSE_S = 0.1, 5.0
+_LOOK, _CLOSE, _STOPS, _COMPARISON, _LAST = "monitor", "close", "watch", "reconcile", "last bars"
+"""Kinds of step, whose errors are counted apart."""
 
 
 class Timed(Protocol):
@@ -121,6 +123,9 @@ def venue_settings(speed: float) -> VenueSettings:
 class TimedDriver:
     """Runs until ``stop`` is set; an exception of one step is counted and ends nothing.
 
+    The step that failed is tried again after a while, looks at positions never later than they
+    would be anyhow; the other steps keep their times.
+
     Args:
         watch: the emergency stop; told of errors, of cycles without and of the age of data.
         max_bars: closes to run; None all.
@@ -142,7 +147,7 @@ class TimedDriver:
         self._watch, self._max_bars, self._ended = watch, max_bars, ended
         self._wall = wall or SystemClock()
         self._closes = Closes(symbols, settings.grace_s)
-        self._pause_s = _FIRST_PAUSE_S
+        self._failing = Failing()
         self._comparing: asyncio.Task[None] | None = None
         self._blocked: dict[str, str] = {}
 
@@ -155,28 +160,31 @@ class TimedDriver:
         try:
             while not self._over():
                 now_s = self._wall.monotonic_s()
-                due_s = self._closes.next_due_s()
-                wake_s = min(look_s, watch_s, compare_s, look_s if due_s is None else due_s)
-                await waits.any(wake_s - now_s)
+                wake_s = min(look_s, watch_s, compare_s, self._close_due_s(now_s))
+                # What could not be taken is still there: told at once, it would be tried for ever.
+                again_s = self._failing.again_s(_LOOK)
+                if deaf := now_s < again_s:
+                    wake_s = min(wake_s, again_s)
+                await waits.any(wake_s - now_s, deaf=deaf)
                 if self.stop.is_set():
                     break
                 now_s = self._wall.monotonic_s()
                 self._judge_health()
-                told = waits.venue_told
-                if told or now_s >= look_s:
+                if now_s >= look_s or (waits.venue_told and now_s >= again_s):
                     look_s = now_s + settings.monitor_wall_s
-                    await self._step(self._look())
+                    await self._step(_LOOK, self._look())
                 await self._take_closes(now_s)
                 if now_s >= watch_s:
                     watch_s = now_s + settings.watch_wall_s
-                    await self._step(self.kernel.watch())
+                    await self._step(_STOPS, self.kernel.watch())
+                    watch_s = max(watch_s, self._failing.again_s(_STOPS))
                 if now_s >= compare_s:
                     compare_s = now_s + settings.cycle_wall_s
                     self._compare()
             if not self.stop.is_set():
                 if self._ended is not None and self._ended():
                     # No bar begins after the last one, by which it would be known to be closed.
-                    await self._step(self.feed.collect(self.clock.now_ns() // _NS_PER_MS))
+                    await self._step(_LAST, self.feed.collect(self.clock.now_ns() // _NS_PER_MS))
                 await self._take_closes(self._wall.monotonic_s(), all_of_it=True)
         finally:
             await waits.close()
@@ -185,8 +193,10 @@ class TimedDriver:
 
     def _compare(self) -> None:
         """Compare beside the rest: positions are to be looked after meanwhile."""
+        if self._wall.monotonic_s() < self._failing.again_s(_COMPARISON):
+            return
         if self._comparing is None or self._comparing.done():
-            self._comparing = asyncio.create_task(self._step(self.kernel.reconcile()))
+            self._comparing = asyncio.create_task(self._step(_COMPARISON, self.kernel.reconcile()))
 
     def _over(self) -> bool:
         if self._max_bars is not None and self.bars >= self._max_bars:
@@ -196,11 +206,20 @@ class TimedDriver:
     async def _look(self) -> None:
         await self.kernel.monitor(self.clock.now_ns(), self._quotes())
 
+    def _close_due_s(self, now_s: float) -> float:
+        """When closes are to be taken though no bar has come."""
+        due_s, again_s = self._closes.next_due_s(), self._failing.again_s(_CLOSE)
+        if due_s is None:
+            return math.inf
+        return again_s if now_s < again_s else due_s
+
     async def _take_closes(self, now_s: float, *, all_of_it: bool = False) -> None:
         """Hand the closes that are due to the kernel, in order."""
         self._closes.add(self.feed.take_bars(), now_s)
         while not self.stop.is_set():
             if self._max_bars is not None and self.bars >= self._max_bars:
+                return
+            if not all_of_it and self._wall.monotonic_s() < self._failing.again_s(_CLOSE):
                 return
             found = self._closes.take(self._wall.monotonic_s(), all_of_it=all_of_it)
             if found is None:
@@ -209,25 +228,23 @@ class TimedDriver:
             self.clock.saw(close_ms * _NS_PER_MS)
             self.bars += 1
             close_ns, quotes = close_ms * _NS_PER_MS, self._quotes()
-            await self._step(self.kernel.on_close(close_ns, bars, quotes=quotes))
+            await self._step(_CLOSE, self.kernel.on_close(close_ns, bars, quotes=quotes))
 
-    async def _step(self, work: Coroutine[Any, Any, None]) -> None:
-        """One step of the kernel; after an error the next one waits a little."""
+    async def _step(self, kind: str, work: Coroutine[Any, Any, None]) -> None:
+        """One step of the kernel; an error is told where its kind fails as never before."""
         try:
             await work
         except asyncio.CancelledError:
             raise
         except Exception as error:
             self.errors += 1
-            _LOG.exception("step of the engine failed")
-            self._watch.engine_error(self.clock.now_ns(), f"{type(error).__name__}: {error}"[:300])
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._pause_s):
-                    await self.stop.wait()
-            self._pause_s = min(2.0 * self._pause_s, _MOST_PAUSE_S)
+            _LOG.exception("step of the engine failed: %s", kind)
+            if self._failing.failed(kind, self._wall.monotonic_s()):
+                detail = f"{kind}: {type(error).__name__}: {error}"[:300]
+                self._watch.engine_error(self.clock.now_ns(), detail)
         else:
-            self._pause_s = _FIRST_PAUSE_S
-            self._watch.engine_ok()
+            if self._failing.worked(kind):
+                self._watch.engine_ok()
 
     def _quotes(self) -> dict[str, Quote]:
         return quotes_of(
@@ -272,14 +289,14 @@ class _Waits:
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.venue_told = False
 
-    async def any(self, seconds: float) -> None:
-        """Until something is told, or for so long."""
-        for name, make in self._makers.items():
+    async def any(self, seconds: float, *, deaf: bool = False) -> None:
+        """Until something is told, or for so long; ``deaf`` to what the venue tells."""
+        names = [name for name in self._makers if not (deaf and name == "venue")]
+        for name in names:
             if name not in self._tasks or self._tasks[name].done():
-                self._tasks[name] = asyncio.ensure_future(make())
-        await asyncio.wait(
-            self._tasks.values(), timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
-        )
+                self._tasks[name] = asyncio.ensure_future(self._makers[name]())
+        wanted = [self._tasks[name] for name in names]
+        await asyncio.wait(wanted, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         told = self._tasks["venue"]
         self.venue_told = told.done() and told.exception() is None and bool(told.result())
 

@@ -15,9 +15,7 @@ from runtime.kernel_ports import Quote
 from runtime.port_errors import VenueUnavailable
 from runtime.port_market import Bar
 
-LOCKSTEP_FEED = FeedSettings(
-    max_age_s=math.inf, silence_s=math.inf, poll_s=math.inf, sockets=False
-)
+LOCKSTEP_FEED = FeedSettings(max_age_s=math.inf, silence_s=math.inf, poll_s=math.inf, sockets=False)
 """The market may stand still for as long as a trader thinks; bars are asked for at each close."""
 _NS = 1_000_000
 _INDEX = {"open": 0, "first": 1, "second": 2, "close": CLOSE}

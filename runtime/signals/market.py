@@ -118,8 +118,8 @@ def last_row_of(end_ns: int | None, run: RunSettings, market: MarketData) -> int
         return last
     if end_ns > int(market.close_ns[last]):
         raise FixData(
-            f"the period is to end {_iso(end_ns)}, the built-in market of this bundle ends "
-            f"{_iso(int(market.close_ns[last]))}: give an earlier end"
+            f"--test-end {_iso(end_ns)} (a trader's --end): the built-in market of this bundle "
+            f"ends {_iso(int(market.close_ns[last]))}; give an earlier one"
         )
     return market.row_at(end_ns)
 

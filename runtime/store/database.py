@@ -223,5 +223,6 @@ def _look_through(db: Connection, name: str) -> None:
     said = db.execute(text("PRAGMA quick_check(1)")).scalar()
     if said != "ok":
         # The first line names the database within the file, which is always "main".
-        found = [line for line in str(said).splitlines() if not line.startswith("***")]
-        raise damaged(name, f"the file is corrupt ({(found or [said])[0]})")
+        lines = str(said).splitlines()
+        found = [line for line in lines if not line.startswith("***")] or lines
+        raise damaged(name, f"the file is corrupt ({found[0]})")

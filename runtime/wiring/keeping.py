@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from envs.core.errors import RefusedArtifact
 from runtime.journal.sql_journal import SqlJournal
-from runtime.store.addresses import database_url
+from runtime.store.addresses import database_url, file_of, parsed_url
 from runtime.store.database import Database, open_database
 from runtime.store.run_lock import RunLock
 from runtime.store.sql_store import SqlStore
@@ -38,11 +39,19 @@ def keep(
 
     Raises:
         FixInput: Another runtime trades with it.
-        RefusedArtifact, DamagedArtifact, StoreUnavailable: See ``open_database``.
+        RefusedArtifact: The folder's run had a journal, and it is gone.
+        DamagedArtifact, StoreUnavailable: See ``open_database``.
     """
     url = database_url(folder.path, plan.database_url)
+    file = file_of(parsed_url(url))
+    if folder.resumed and file is not None and not file.exists():
+        raise RefusedArtifact(
+            f"--state {folder.path}: its journal {file} is gone, and with it what is known of its "
+            "positions: restore it, or give another --state after the account is flat"
+        )
     with ExitStack() as stack:
-        database = open_database(url, threaded=threaded, durable=durable)
+        # A run that goes on never begins a new journal by mistake.
+        database = open_database(url, create=not folder.resumed, threaded=threaded, durable=durable)
         stack.callback(database.close)
         stack.enter_context(RunLock(database, plan.account_name))
         note_run(folder.path, plan)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from envs.core.errors import FixSettings
+from envs.core.errors import FixSettings, RefusedArtifact
 from runtime.adapters.ccxt_factory import make_exchange
 from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.clocks import SystemClock
@@ -108,6 +108,11 @@ async def exchange_for(
         "vendor" if is_as_sold(plan) else "none",
     )  # fmt: skip
     async with exchange_child(arguments) as at:
+        if kept.journal.last_seq and not at.resumed:
+            raise RefusedArtifact(
+                f"--state {kept.folder.path}: {kept.folder.exchange_journal.name} is gone, and the "
+                "exchange's account with it: restore it, or give a new --state"
+            )
         yield at
 
 

@@ -95,11 +95,9 @@ class Trader:
         self.drive.stop()
 
     async def _end_early(self) -> None:
-        if self.plan.venue == "sim":
-            # Nothing is left of a simulation's exchange, so nothing can be left open at it.
-            await self.kernel.finish()
-            return
-        self.left = await self.kernel.stop(flatten=self.plan.on_exit == "flatten")
-        if self.left and self.plan.on_exit == "flatten":
+        # Nothing is left of a simulation's exchange, so nothing can be left open at it.
+        flatten = self.plan.venue == "sim" or self.plan.on_exit == "flatten"
+        self.left = await self.kernel.stop(flatten=flatten)
+        if self.left and flatten:
             await self.drive.settle()
             self.left = await self.kernel.stop(flatten=True)

@@ -28,6 +28,8 @@ from tests.faults.runtime_timed import by_clock
 LIFE_S = 60.0
 LOCKSTEP = Shape(bars=20, first_row=3)
 POINT, WALL, VENUE = "point", "wall", "venue"
+CLOCKED = Bounds(doubled_s=10.0)
+"""What a run by the clock may show; two stops may stand side by side while one is replaced."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ async def killed_in_lockstep(
     return out
 
 
-async def killed_by_clock(seed: int, folder: Path, kills: int, seconds: float) -> Killed:
+async def killed_by_clock(
+    seed: int, folder: Path, kills: int, seconds: float, bounds: Bounds = CLOCKED
+) -> Killed:
     """A run by the clock in which each life after the first restarts at once after kill -9."""
     rng = np.random.default_rng([seed, 0xC10C])
     shape = Shape(seed=seed, bars=30, first_row=3, reach_atr=6.0)
@@ -120,7 +124,7 @@ async def killed_by_clock(seed: int, folder: Path, kills: int, seconds: float) -
             child.kill()
             out.faults.append(f"the last life ended with {child.exit_code}")
             return out
-        await _judge(venue, plan, _read(folder / RESULT), Bounds(doubled_s=10.0), out)
+        await _judge(venue, plan, _read(folder / RESULT), bounds, out)
     return out
 
 
@@ -233,15 +237,19 @@ async def lockstep_kills(first_seed: int, kills: int, folder: Path, each: int = 
     return runs
 
 
-async def clock_kills(first_seed: int, kills: int, folder: Path, side_by_side: int = 3
-                      ) -> list[Killed]:  # fmt: skip
+async def clock_kills(
+    first_seed: int, kills: int, folder: Path, side_by_side: int = 3, bounds: Bounds = CLOCKED
+) -> list[Killed]:
     """Runs by the clock, some side by side, until so many kills have happened."""
     runs: list[Killed] = []
     seed = first_seed
     while (missing := kills - sum(r.kills for r in runs)) > 0:
         count = min(side_by_side, -(-missing // 2))
         runs += await asyncio.gather(
-            *(killed_by_clock(s, folder / f"clock{s}", 2, 34.0) for s in range(seed, seed + count))
+            *(
+                killed_by_clock(s, folder / f"clock{s}", 2, 34.0, bounds)
+                for s in range(seed, seed + count)
+            )
         )
         seed += count
     return runs

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.chaos.draws import storm_of
 from tests.faults.runtime_auditor import DOUBLED, ORPHAN, UNPROTECTED
+from tests.faults.runtime_checks import Bounds
 from tests.faults.runtime_market import SYMBOLS, Shape
 from tests.faults.runtime_parts import Plan
 from tests.faults.runtime_timed import SETTLED, faults_of, settle, timed, weather
@@ -34,7 +35,7 @@ class Stormed:
     faults: list[str] = field(default_factory=list)
 
 
-async def stormed(seed: int, folder: Path, seconds: float) -> Stormed:
+async def stormed(seed: int, folder: Path, seconds: float, bounds: Bounds = SETTLED) -> Stormed:
     """Let the storm of a seed pass over a runtime that trades every bar of six seconds."""
     out = Stormed(seed)
     plan = Plan(folder, Shape(seed=seed, interval_s=BAR_S, bars=200))
@@ -43,7 +44,7 @@ async def stormed(seed: int, folder: Path, seconds: float) -> Stormed:
         await weather(made, storm_of(seed, seconds, SYMBOLS), seconds)
         out.faults = await settle(made)
         if not out.faults:
-            out.faults = await faults_of(made.venue, made.runtime, SETTLED, ended=True)
+            out.faults = await faults_of(made.venue, made.runtime, bounds, ended=True)
         auditor = made.venue.auditor
         out.kinds = dict(made.venue.exchange.faults.fired)
         out.happened = sum(out.kinds.values())
@@ -55,15 +56,16 @@ async def stormed(seed: int, folder: Path, seconds: float) -> Stormed:
 
 
 async def all_stormed(
-    seeds: Sequence[int], folder: Path, seconds: float, side_by_side: int
-) -> list[Stormed]:
+    seeds: Sequence[int], folder: Path, seconds: float, side_by_side: int,
+    bounds: Bounds = SETTLED,
+) -> list[Stormed]:  # fmt: skip
     """Storms of several seeds, so many at a time."""
     room = asyncio.Semaphore(side_by_side)
 
     async def one(seed: int) -> Stormed:
         async with room:
             try:
-                return await stormed(seed, folder / f"storm{seed}", seconds)
+                return await stormed(seed, folder / f"storm{seed}", seconds, bounds)
             except Exception as error:
                 return Stormed(seed, faults=[f"{type(error).__name__}: {error}"[:300]])
 

@@ -25,7 +25,9 @@ STREAM = ((K.DUPLICATE, 0.2), (K.REORDER, 0.2), (K.POISON, 0.05), (K.MUTE, 0.15)
 ENDPOINTS = ("POST /fapi/v1/order", "GET /fapi/v1/order", "DELETE /fapi/v1/order",
              "GET /fapi/v1/userTrades", "* /fapi/v1/algoOrder")  # fmt: skip
 PATIENT = replace(
-    FAST, reconcile_s=0.5, ask=replace(FAST.ask, search_s=6.0, deadline_s=6.0, floor_s=0.5, answer_s=0.3)
+    FAST,
+    reconcile_s=0.5,
+    ask=replace(FAST.ask, search_s=6.0, deadline_s=6.0, floor_s=0.5, answer_s=0.3),
 )
 
 

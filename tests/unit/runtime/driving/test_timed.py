@@ -29,6 +29,7 @@ from runtime.exchange.session import ExchangeSession
 from runtime.exchange.settings import ExchangeSettings
 from runtime.kernel_ports import Quote
 from runtime.port_market import Bar, FeedHealth
+from runtime.subsystems import stop_causes as why
 from runtime.subsystems.emergency_stop import EmergencyStop
 from tests.faults.adapter_rig import OTHER, SYMBOL, Rig, eventually, make_venue, open_store, rig
 from tests.parity.faces import case_of, kernel_of
@@ -45,7 +46,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 @dataclass
 class Listener:
-    """Writes down what the driver calls; ``fails`` names the call that raises."""
+    """Writes down what the driver calls; ``fails`` names the calls that raise."""
 
     venue: Any
     fails: str = ""
@@ -58,7 +59,7 @@ class Listener:
 
     async def monitor(self, now_ns: int, quotes: Mapping[str, Quote]) -> None:
         self.looks.append((now_ns, dict(quotes)))
-        if self.fails == "monitor":
+        if "monitor" in self.fails:
             raise RuntimeError("on purpose")
         self.events += self.venue.take_events()
 
@@ -68,14 +69,18 @@ class Listener:
         assert quotes is not None
         assert {b.close_ms * 10**6 for b in bars} == {close_ns}
         self.closes.append((close_ns, len(bars)))
-        if self.fails == "on_close":
+        if "on_close" in self.fails:
             raise RuntimeError("on purpose")
 
     async def watch(self) -> None:
         self.watched += 1
+        if "watch" in self.fails:
+            raise RuntimeError("on purpose")
 
     async def reconcile(self) -> None:
         self.compared += 1
+        if "reconcile" in self.fails:
+            raise RuntimeError("on purpose")
 
     def block_entries(self, symbol: str, reason: str) -> None:
         self.blocks[symbol] = reason
@@ -183,6 +188,57 @@ def test_too_many_errors_in_a_row_stop_entries(tmp_path: Path) -> None:
             assert s.watch.active
             await eventually(lambda: not s.watch.active, 15.0)
             assert s.driver.errors == s.watch.live.ess_max_engine_errors
+
+    run(work())
+
+
+def test_a_look_that_always_fails_stops_entries_whatever_else_succeeds(tmp_path: Path) -> None:
+    async def work() -> None:
+        times: dict[str, Any] = {"speed": 1.0, "monitor_s": 0.3, "cycle_s": 0.2}
+        async with scene(tmp_path, fails="monitor", **times) as s:
+            await eventually(lambda: not s.watch.active, 15.0)
+            assert s.driver.errors == s.watch.live.ess_max_engine_errors
+            assert s.listener.compared > 2
+            s.listener.fails = ""
+            await eventually(lambda: not s.watch.causes.stands(why.ENGINE), 5.0)
+
+    run(work())
+
+
+def test_what_fails_does_not_keep_positions_waiting(tmp_path: Path) -> None:
+    async def work() -> None:
+        fails = "monitor on_close watch reconcile"
+        async with scene(tmp_path, fails=fails) as s:
+            await eventually(lambda: min(s.listener.watched, s.listener.compared) >= 4, 20.0)
+            heard, s.listener.fails = s.listener, fails
+            looks, others = len(heard.looks), heard.watched + heard.compared + len(heard.closes)
+            await asyncio.sleep(2.0)
+            assert len(heard.looks) >= looks + 8
+            now = heard.watched + heard.compared + len(heard.closes)
+            assert now <= others + 8, "what fails is tried less and less often"
+
+    run(work())
+
+
+def test_what_was_told_and_cannot_be_taken_is_no_reason_to_run_hot(tmp_path: Path) -> None:
+    async def work() -> None:
+        times: dict[str, Any] = {"speed": 1.0, "monitor_s": 60.0, "cycle_s": 300.0}
+        async with scene(tmp_path, fails="monitor", **times) as s:
+            await eventually(lambda: s.driver.errors >= 1)
+            rounds, health = 0, s.rig.venue.health
+
+            def counted() -> Any:
+                nonlocal rounds
+                rounds += 1
+                return health()
+
+            s.rig.venue.health = counted  # type: ignore[method-assign]
+            await s.rig.buy("e1")
+            await asyncio.sleep(1.5)
+            assert 2 <= len(s.listener.looks) <= 8
+            assert rounds < 60
+            s.listener.fails = ""
+            await eventually(lambda: any(hasattr(e, "fill") for e in s.listener.events), 5.0)
 
     run(work())
 

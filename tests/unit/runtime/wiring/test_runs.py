@@ -78,6 +78,18 @@ def test_lockstep_on_the_exchange_child_is_continued_where_it_stopped(
         run(plan_from(*options, "--set", "COST_TAKER_FEE=0.0009"))
 
 
+@pytest.mark.parametrize("lost", ["journal.db", "exchange.journal"])
+def test_a_run_does_not_go_on_without_one_of_its_memories(
+    bundle: Path, tmp_path: Path, lost: str
+) -> None:
+    options = ("--bundle", bundle, "--state", tmp_path / "s", *LOCKSTEP, "--max-bars", "3")
+    assert run(plan_from(*options))[0] == 0
+    (tmp_path / "s" / lost).unlink()
+    with pytest.raises(RefusedArtifact, match=f"{lost} is gone"):
+        run(plan_from(*options))
+    assert not (tmp_path / "s" / "journal.db").exists() or lost != "journal.db"
+
+
 def test_two_traders_do_not_share_a_state(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +145,40 @@ def test_being_asked_to_stop_ends_in_order(bundle: Path, tmp_path: Path) -> None
             with asked.listening():
                 assert await trader.run() is Ended.ASKED
             assert not asked.by_hand
+
+    asyncio.run(scene())
+
+
+def test_the_summary_says_what_asks_for_a_person(bundle: Path, tmp_path: Path) -> None:
+    state = tmp_path / "s"
+    options = ("--bundle", bundle, "--state", state, *LOCKSTEP, "--max-bars", "2")
+    code, said = run(plan_from(*options))
+    assert (code, "emergency stop is" in said, "ATTENTION" in said) == (0, False, False)
+    assert main(["ess", "trip", "--state", str(state), "--level", "2", "--by", "a",
+                 "--note", "b"]) == 0  # fmt: skip
+    code, said = run(plan_from(*options))
+    assert f"The emergency stop is tripped: python -m runtime ess status --state {state}" in said
+    logged = (state / "logs" / "quantum.log").read_text()
+    assert "emergency stop: TRIPPED, level 2" in logged
+    assert json.loads((state / "heartbeat.json").read_text())["alarms"] == 0
+
+
+def test_a_simulation_that_is_stopped_leaves_nothing_open(bundle: Path, tmp_path: Path) -> None:
+    plan = plan_from("--bundle", bundle, "--state", tmp_path / "s", "--journal", "full")
+
+    async def scene() -> None:
+        async with open_trader(plan) as trader:
+            books = trader.kernel.context.books
+
+            def once_open(record: Record) -> None:
+                if record.kind == "bar" and books.account.positions:
+                    trader.stop()
+
+            trader.kernel.observers.append(once_open)
+            assert await trader.run() is Ended.ASKED
+            assert trader.kernel.trades
+            assert not books.account.positions
+            assert trader.left == ()
 
     asyncio.run(scene())
 
