@@ -15,8 +15,8 @@ import numpy as np
 
 from envs.core.rules.rounding import from_units
 from envs.core.rules.state import N_CONFIDENCE, N_EXPOSURE, N_PERFORMANCE, N_REGIMES, decode_state
-from envs.core.types import Float32Array
 from envs.core.traded import TradedWorld
+from envs.core.types import Float32Array
 from envs.core.view import DecisionView
 
 BOUND = 10.0
