@@ -46,12 +46,9 @@ def make_exchange(
         check_live(allow_live, typed)
     if mode != "local" and (keys == LOCAL_KEYS or not keys.key or not keys.secret):
         raise FixSettings(f"venue {mode}: an API key and its secret are needed")
-    if mode == "local" and not url:
-        raise FixSettings("venue local: its URL is needed: --exchange-url http://127.0.0.1:18080")
-    if mode != "local" and url:
-        raise FixSettings(
-            f"venue {mode}: an exchange URL is for local alone: leave --exchange-url out"
-        )
+    if (mode == "local") != bool(url):
+        asked = "leave it out" if url else "give one, such as http://127.0.0.1:18080"
+        raise FixSettings(f"venue {mode}: a URL (--exchange-url) is for local alone: {asked}")
 
     # ccxt takes half a second to load; only a venue behind it pays for that.
     import ccxt.pro as ccxtpro

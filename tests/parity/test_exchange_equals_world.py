@@ -184,8 +184,8 @@ def test_what_is_open_at_the_end_closes_at_the_last_close(gap_at_end: bool) -> N
     assert all(p.finished for p in pairs)
     assert sum(p.ends for p in pairs) >= 5
     for p in pairs:
-        ended = [t for t in map(lambda r: r.outcome, p.resolved[-p.ends :]) if p.ends]
-        assert all(t.exit_ns == p.session.now_ns for t in ended)
+        ended = [r.outcome for r in p.resolved[-p.ends :] if p.ends]
+        assert all(isinstance(t, ClosedTrade) and t.exit_ns == p.session.now_ns for t in ended)
 
 
 def test_the_ladder_acts_the_same() -> None:

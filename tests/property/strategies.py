@@ -17,7 +17,7 @@ from envs.core.series import prepare
 from envs.core.settings import CoreSettings
 from envs.core.tape import SignalTape
 from envs.core.trade import ClosedTrade, Decision, SizingChoice, SizingContext, no_propensities
-from envs.core.types import NS_PER_HOUR, EntryStyle, EntryUnfilled, IntrabarRule
+from envs.core.types import NS_PER_HOUR, EntryStyle, EntryUnfilled, Float64Array, IntrabarRule
 from envs.core.view import DecisionView
 from envs.core.world import Resolved, World
 
@@ -60,9 +60,9 @@ def small_market(seed: int, n: int, symbols: int, shock: float, with_mark: bool)
     atr_frac = rng.uniform(0.004, 0.03, shape)
     stamp = np.zeros(shape, dtype=np.bool_)
     stamp[::8] = True
-    mark = np.stack(columns, axis=2) * 0.01
+    mark: Float64Array = np.asarray(np.stack(columns, axis=2) * 0.01, dtype=np.float64)
     if with_mark:
-        mark = mark * (1.0 + rng.normal(size=(*shape, 1)) * 0.004)
+        mark = np.asarray(mark * (1.0 + rng.normal(size=(*shape, 1)) * 0.004))
     names = ("A", "B", "C")[:symbols]
     return MarketData(
         names, tuple(Instrument.of(x, "0.01", "0.001") for x in names), NS_PER_HOUR, close_ns, o,
@@ -80,8 +80,9 @@ def signals(market: MarketData, seed: int) -> SignalTape:
     shape = market.valid.shape
     side = rng.choice([-1, 1], shape).astype(np.int8)
     zero, small = np.zeros(shape), np.zeros(shape, dtype=np.int8)
+    ev: Float64Array = np.asarray(side * 0.002, dtype=np.float64)
     return SignalTape(
-        side, zero, zero, zero, side * 0.002, rng.random(shape), zero, small, small,
+        side, zero, zero, zero, ev, rng.random(shape), zero, small, small,
         np.full((*shape, 4), 0.25), np.ones((*shape, 4)), rng.random(shape) < 0.5,
         np.full((market.n_bars, 3, 3), np.nan), "planted", "uniform",
     )  # fmt: skip

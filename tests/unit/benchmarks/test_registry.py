@@ -23,7 +23,7 @@ IDS = (
     "scaling/10x-envs",
     "scaling/10x-bars", "import/envs-core", "compile/first-use", "main-job/synthetic",
     "main-job/real", "main-job/real-cached", "exchange/tick-to-ack", "exchange/orders",
-    "exchange/messages", "exchange/lockstep-year", "exchange/soak",
+    "exchange/messages", "exchange/lockstep-year", "exchange/soak", "runtime/signals-50",
     "peers/gym-anytrading", "peers/gym-trading-env",
     "peers/gym-mtsim",
 )  # fmt: skip

@@ -157,7 +157,7 @@ def test_the_summary_says_what_asks_for_a_person(bundle: Path, tmp_path: Path) -
     assert main(["ess", "trip", "--state", str(state), "--level", "2", "--by", "a",
                  "--note", "b"]) == 0  # fmt: skip
     code, said = run(plan_from(*options))
-    assert f"The emergency stop is cooling down: python -m runtime ess status --state {state}" in said
+    assert "The emergency stop is cooling down: python -m runtime ess status" in said
     logged = (state / "logs" / "quantum.log").read_text()
     assert "emergency stop: TRIPPED, level 2" in logged
     assert json.loads((state / "heartbeat.json").read_text())["alarms"] == 0
