@@ -114,7 +114,7 @@ def plan_of(args: argparse.Namespace) -> ParityPlan:
     from runtime.parity.ground import ParityPlan
     from runtime.settings import load_settings
 
-    read_manifest(args.bundle)
+    manifest = read_manifest(args.bundle)
     if args.max_bars is not None and args.max_bars < 1:
         raise FixInput(f"--max-bars: at least 1, got {args.max_bars}")
     # A bundle's own settings hold the dates of its training, which say nothing of this period.
@@ -123,6 +123,12 @@ def plan_of(args: argparse.Namespace) -> ParityPlan:
     given = {name: getattr(args, name) for name in (*_OPTIONS, "set") if name != "start"}
     environ = {k: v for k, v in os.environ.items() if k not in ("QT_START", "QT_TEST_END")}
     settings = load_settings(given, args.config, environ, base_toml=config)
+    strange = sorted(set(settings.run.symbols) - set(manifest["symbols"]))
+    if strange:
+        raise FixInput(
+            f"--symbols {','.join(strange)}: not in the bundle {args.bundle}, which knows "
+            f"{', '.join(manifest['symbols'])}"
+        )
     return ParityPlan(
         args.bundle, settings, dates.start_ns, dates.test_end_ns, args.learn, args.policy,
         args.max_bars, _cache_folder(),

@@ -337,7 +337,8 @@ class Reconciler:
             adopt(self._c, s, stand)
             self._c.unsure.pop(symbol, None)
             return
-        text = f"{theirs} steps at the venue, {mine} in the books: not ours, left alone"
+        text = f"{theirs} steps at the venue, {mine} in the books: "
+        text += "not ours, left alone" if theirs else "no fill explains it; look at the account"
         if symbol not in self._reported:
             self._reported.add(symbol)
             self._c.tell(records.foreign_record(self._c.now_ns, symbol, text))

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 import runtime.trading.books as books
+from envs.core.errors import FixInput
 from envs.core.market_data import MarketData
 from envs.core.rules.exits import Levels, initial_levels
 from envs.core.settings import CoreSettings
@@ -219,3 +220,8 @@ def test_real_bars_marks_and_funding_end_in_the_same_books(
         run("--faces", "sim,local", "--policy", "always", "--start", start, "--max-bars", "60")
     )
     assert counts["trades"] > 5
+
+
+def test_contracts_the_bundle_does_not_know_are_refused(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(FixInput, match="FOOUSDT"):
+        parity_cli.plan_of(arguments(bundle, tmp_path / "x.json", "--symbols", "FOOUSDT"))

@@ -18,7 +18,7 @@ from rich.console import Console
 from envs.core.errors import FixInput
 from runtime.display.alarm_log import log_alarm
 from runtime.kernel_ports import Record
-from runtime.logs import JsonLines, about, log_path, start_logging
+from runtime.logs import JsonLines, about, log_path, quiet, start_logging
 from runtime.masking import MASK, Masker, password_in, secrets_in
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
@@ -209,3 +209,13 @@ def test_what_asks_for_attention_is_in_the_file_whatever_is_shown(
     ]
     # The terminal has its own lines for them.
     assert shown(console) == ""
+
+
+def test_what_is_done_for_practice_is_not_told(tmp_path: Path, console: Console) -> None:
+    path = tmp_path / "q.log"
+    with start_logging(path, console=console):
+        with quiet():
+            LOG.info("user stream up")
+            LOG.warning("odd")
+        LOG.info("begin")
+    assert [x["text"] for x in lines(path)] == ["odd", "begin"]

@@ -338,3 +338,11 @@ def test_a_database_that_is_not_there_is_named(postgres_server: PostgresServer) 
         open_database(url)
     with pytest.raises(StoreUnavailable, match="mend user and password"):
         open_database(url.replace("qt@/none", "nobody_known@/t"))
+
+
+def test_a_database_that_is_only_read_has_the_same_name(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'journal.db'}"
+    open_database(url, threaded=False).close()
+    reading = open_database(url, create=False, writable=False, threaded=False)
+    assert (reading.name, reading.file) == (url, (tmp_path / "journal.db").resolve())
+    reading.close()
