@@ -42,7 +42,7 @@ async def stormed(seed: int, folder: Path, seconds: float, bounds: Bounds = SETT
     async with timed(plan) as made:
         made.begin()
         await weather(made, storm_of(seed, seconds, SYMBOLS), seconds)
-        out.faults = await settle(made)
+        out.faults = await settle(made, bounds=bounds)
         if not out.faults:
             out.faults = await faults_of(made.venue, made.runtime, bounds, ended=True)
         auditor = made.venue.auditor

@@ -19,7 +19,7 @@ from tests.faults.runtime_auditor import UNPROTECTED
 from tests.faults.runtime_market import SYMBOLS, Shape
 from tests.faults.runtime_parts import Plan
 from tests.faults.runtime_rig import run
-from tests.faults.runtime_timed import REAL, SETTLED, faults_of, settle, timed, weather
+from tests.faults.runtime_timed import BUSY, REAL, faults_of, settle, timed, weather
 
 A, B = SYMBOLS[:2]
 SECONDS = 11.0
@@ -72,8 +72,8 @@ async def played(scene: Scene, folder: Path) -> list[str]:
     async with timed(plan, venue_settings=scene.times, book=scene.book) as made:
         made.begin()
         await weather(made, storm, SECONDS)
-        found = await settle(made, 20.0)
-        found = found or await faults_of(made.venue, made.runtime, SETTLED, ended=True)
+        found = await settle(made, 20.0, BUSY)
+        found = found or await faults_of(made.venue, made.runtime, BUSY, ended=True)
         made_connections = made.runtime.venue._stream.connections
         if made_connections < scene.connections:
             found.append(f"{made_connections} connections, {scene.connections} wanted")
