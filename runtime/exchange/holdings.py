@@ -9,16 +9,15 @@ from envs.core.rules.booking import (
     Book,
     Fill,
     Tier,
+    add_book,
     close_book,
     fund_book,
     liquidate_book,
-    liquidation_level,
     open_book,
     tier_of,
     value_of,
 )
 from envs.core.rules.lifecycle import Fees
-from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
 from envs.core.types import ExitReason
 
@@ -53,13 +52,7 @@ def enter(
     entry = held.entry
     if entry != side * price:
         entry = (held.entry * old.qty + side * price * qty) / total
-    cost, margin = old.cost + new.cost, old.margin + new.margin
-    tier = tier_of(from_units(cost), brackets)
-    level = liquidation_level(side, whole(entry), total, margin, contract, tier)
-    book = Book(
-        total, cost, margin, level, old.gross, old.fees + new.fees, old.funding, old.insurance,
-        old.slippage + new.slippage, old.funding_unit * old.qty / total,
-    )  # fmt: skip
+    book, tier = add_book(side, whole(entry), old, new, contract, brackets)
     return Holding(side, entry, book, tier, held.leverage, now_ns), new.fees
 
 

@@ -156,11 +156,6 @@ class StopGate(Gate):
         return self.ess.level if self.ess.state == TRIPPED else 0
 
     @property
-    def pending_level(self) -> int:
-        """Level that the next ``evaluate`` will tell at least."""
-        return self._pending
-
-    @property
     def state_name(self) -> str:
         """Word for the state."""
         return STATES[self.ess.state]

@@ -13,6 +13,7 @@ from envs.core.events import EntryKind, LedgerEntry
 from envs.core.position import Position
 from envs.core.rules.booking import (
     Book,
+    add_book,
     book_funding,
     close_book,
     liquidate_book,
@@ -27,7 +28,6 @@ from envs.core.rules.exits import STOP_INITIAL, initial_levels
 from envs.core.rules.fills import exit_fill
 from envs.core.rules.lifecycle import Guard, after_event, first_guard
 from envs.core.rules.path import LIQUIDATION, PARTIAL, TARGET
-from envs.core.rules.rounding import from_units
 from envs.core.rules.walk import STYLE_POST_ONLY
 from envs.core.series import MarketSeries
 from envs.core.trade import ClosedTrade
@@ -189,17 +189,10 @@ class Books:
             data.fees.trail_atr, held.levels.entry_ns,
         )  # fmt: skip
         held.guard = _grown(held.guard, first_guard(held.levels))
-        cost, margin = old.cost + new.cost, old.margin + new.margin
-        held.tier = tier_of(from_units(cost), data.brackets[s])
-        unit = old.funding_unit * old.qty / qty
-        held.book = new._replace(
-            qty=qty, cost=cost, margin=margin, fees=old.fees + new.fees, funding=old.funding,
-            slippage=old.slippage + new.slippage, funding_unit=unit,
-        )  # fmt: skip
-        # Booking nothing received computes the liquidation level of the whole.
-        held.book = book_funding(order.side, entry, held.book, 0, contract, held.tier)
-        held.order = held.order._replace(qty=qty)
-        held.margin0_units, held.notional_units = margin, cost
+        held.book, held.tier = add_book(order.side, entry, old, new, contract, data.brackets[s])
+        held.order = held.order._replace(qty=held.order.qty + new.qty)
+        held.margin0_units += new.margin
+        held.notional_units += new.cost
 
     def _ended(self, s: int, symbol: str) -> ClosedTrade | None:
         if self.account.positions[s].book.qty > 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -97,7 +97,3 @@ class TradePlan:
     def account_name(self) -> str:
         """Name in decision ids and in the lock."""
         return self.account or self.venue
-
-    def with_exchange(self, rest: str, control: str) -> TradePlan:
-        """The same run on a local exchange at these addresses."""
-        return replace(self, exchange_url=rest, control_url=control)

@@ -81,6 +81,32 @@ def open_book(
     return Book(qty, cost, margin, liq, 0, fee, 0, 0, slippage, 0.0)
 
 
+def add_book(
+    side: int, entry: int, old: Book, new: Book, contract: Contract, brackets: Any
+) -> tuple[Book, Tier]:
+    """Book more of a position; ``entry`` is the average of both (signed ticks).
+
+    Everything ``old`` has earned and paid stays; the tier is that of the whole.
+    """
+    qty = old.qty + new.qty
+    cost = old.cost + new.cost
+    margin = old.margin + new.margin
+    tier = tier_of(from_units(cost), brackets)
+    book = Book(
+        qty,
+        cost,
+        margin,
+        liquidation_level(side, entry, qty, margin, contract, tier),
+        old.gross,
+        old.fees + new.fees,
+        old.funding,
+        old.insurance,
+        old.slippage + new.slippage,
+        old.funding_unit * old.qty / qty,
+    )
+    return book, tier
+
+
 def fund_book(
     side: int,
     entry: int,

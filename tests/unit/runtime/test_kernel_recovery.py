@@ -9,29 +9,11 @@ from typing import Any
 import pytest
 
 from envs.core.types import ExitReason
-from runtime.exchange.commands import Place
-from runtime.exchange.orders import OrderRequest, OrderType, TimeInForce
 from runtime.port_errors import StoreUnavailable, VenueRefused
 from runtime.port_values import AccountModes, Answer, Outcome, SymbolMode
 from runtime.trading.at_once import AtWork
-from tests.unit.runtime.trading.desk import SYMBOL, Rig, bars_of, run
-
-OTHER = "ETHUSDT"
-CALM_BARS = bars_of(10_000, 10_000, 10_000, 10_000, 10_000)
-
-
-async def both(candidates: tuple[int, ...] = (0,)) -> Rig:
-    """Positions in two contracts, protected."""
-    rig = await Rig(CALM_BARS, more={OTHER: CALM_BARS}, candidates=candidates).start()
-    await rig.vertex()
-    assert sorted(rig.account.positions) == [0, 1]
-    return rig
-
-
-async def sold(rig: Rig, symbol: str, qty: int) -> None:
-    """Somebody else sells at market."""
-    ask = OrderRequest("somebody", symbol, -1, OrderType.MARKET, qty, 0, TimeInForce.GTC)
-    await rig.session.submit(Place(ask))
+from tests.unit.runtime.trading.desk import SYMBOL, Rig, run
+from tests.unit.runtime.trading.scenes import CALM_BARS, OTHER, both, sold
 
 
 def test_stops_of_a_position_nobody_knows_of_are_kept() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,7 +101,7 @@ class Scene:
 @asynccontextmanager
 async def scene(
     folder: Path, *, speed: float = 7_200.0, fails: str = "", max_bars: int | None = None,
-    ended: Callable[[], bool] | None = None, bars: int = 400, **more: Any,
+    to_the_end: bool = False, bars: int = 400, **more: Any,
 ) -> AsyncIterator[Scene]:  # fmt: skip
     async with rig(
         folder, settings=venue_settings(speed), speed=speed, tick_s=600.0, bars=bars
@@ -112,7 +112,8 @@ async def scene(
         clock = MarketClock(r.venue.link, feed, wall=False)
         watch = EmergencyStop(CoreSettings(), 10_000.0, 0, lambda _: None)
         settings = TimedSettings(**({"speed": speed, "grace_s": 0.2, "max_age_s": 2.0} | more))
-        over = None if ended is None else (lambda: r.exchange.session.ended)
+        last_ns = r.exchange.session.market.close_ns(bars - 1)
+        over = (lambda: clock.now_ns() >= last_ns) if to_the_end else None
         driver = TimedDriver(
             listener, r.venue, feed, clock, NAMES, settings, stop, watch, max_bars, over
         )
@@ -282,13 +283,13 @@ def test_it_ends_with_the_market_or_after_the_bars_asked_for(tmp_path: Path) -> 
         async with scene(folder, **more) as s:
             await asyncio.wait_for(s.task, 10.0)
             last = s.rig.exchange.session.market.close_ns(more.get("bars", 400) - 1)
-            assert (s.listener.closes[-1][0] == last) == ("ended" in more)
+            assert (s.listener.closes[-1][0] == last) == ("to_the_end" in more)
             return s.listener.closes
 
     assert len(run(work({"max_bars": 2}, tmp_path))) == 2
     other = tmp_path / "other"
     other.mkdir()
-    assert len(run(work({"ended": lambda: True, "bars": 8}, other))) >= 4
+    assert len(run(work({"to_the_end": True, "bars": 8}, other))) >= 4
 
 
 def test_settings_out_of_range_are_refused() -> None:

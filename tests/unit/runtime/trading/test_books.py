@@ -51,6 +51,28 @@ def test_fills_of_one_entry_make_one_position_at_their_average() -> None:
     run(work())
 
 
+def test_an_entry_that_fills_on_after_a_partial_exit_loses_no_money() -> None:
+    async def work() -> None:
+        rig = await Rig(bars_of(10_000)).start()
+        books, data = rig.kernel.context.books, rig.data
+        books.open(0, fill_of(11, 4_000, PRICE), data, 0.0)
+        out = fill_of(12, 1_000, PRICE + 50, side=-1, realised=50_000_000)
+        assert books.close(0, out, int(ExitReason.PARTIAL), True, data, 0.0) is None
+        held = books.open(0, fill_of(13, 2_000, PRICE), data, 0.0)
+        assert held.book.qty == 5_000
+        assert held.book.gross == 50_000_000
+        assert held.order.qty == 6_000
+        assert held.notional_units == 6_000 * PRICE * 1_000
+        rest = fill_of(14, 5_000, PRICE, side=-1)
+        trade = books.close(0, rest, int(ExitReason.STOP), False, data, 0.0)
+        assert trade is not None
+        assert trade.qty_steps == 6_000
+        assert trade.gross_units == sum(leg.gross_units for leg in trade.legs) == 50_000_000
+        assert trade.net_units == rig.account.cash_units - rig.account.start_units
+
+    run(work())
+
+
 def test_a_fill_told_twice_is_booked_once() -> None:
     async def work() -> None:
         rig = await Rig(bars_of(10_000)).start()

@@ -1,0 +1,24 @@
+"""Scenes that several tests of the kernel begin with."""
+
+from __future__ import annotations
+
+from runtime.exchange.commands import Place
+from runtime.exchange.orders import OrderRequest, OrderType, TimeInForce
+from tests.unit.runtime.trading.desk import Rig, bars_of
+
+OTHER = "ETHUSDT"
+CALM_BARS = bars_of(10_000, 10_000, 10_000, 10_000, 10_000)
+
+
+async def both(candidates: tuple[int, ...] = (0,)) -> Rig:
+    """Positions in two contracts, protected."""
+    rig = await Rig(CALM_BARS, more={OTHER: CALM_BARS}, candidates=candidates).start()
+    await rig.vertex()
+    assert sorted(rig.account.positions) == [0, 1]
+    return rig
+
+
+async def sold(rig: Rig, symbol: str, qty: int) -> None:
+    """Somebody else sells at market."""
+    ask = OrderRequest("somebody", symbol, -1, OrderType.MARKET, qty, 0, TimeInForce.GTC)
+    await rig.session.submit(Place(ask))
