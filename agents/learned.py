@@ -34,15 +34,25 @@ class LearnedIds:
 
     @property
     def _seen(self) -> set[bytes]:
-        for identities in self._later:
-            self._hashed.update(_key(identity) for identity in identities())
-        self._later.clear()
+        if self._later:
+            for identities in self._later:
+                self._hashed.update(_key(identity) for identity in identities())
+            self._later.clear()
         return self._hashed
+
+    def unknown(self, identity: tuple[str, int]) -> bytes | None:
+        """Key of an id that is not remembered yet, for ``add_key``; None where it is."""
+        key = _key(identity)
+        return None if key in self._seen else key
+
+    def add_key(self, key: bytes) -> None:
+        """Remember an id by the key that ``unknown`` gave."""
+        self._hashed.add(key)
 
     def add(self, identity: tuple[str, int]) -> bool:
         """Remember an id; False when it was known."""
-        key = _key(identity)
-        if key in self._seen:
+        key = self.unknown(identity)
+        if key is None:
             return False
         self._hashed.add(key)
         return True

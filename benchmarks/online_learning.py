@@ -75,7 +75,7 @@ async def ride(argv: Sequence[str], *, learn: bool, state: Path) -> Run:
             elif record.kind == "bar":
                 run.equity.append(account.equity_quote())
 
-        trader.kernel.observers.append(see)
+        trader.kernel.observe(see, ("bar", "decision"))
         begun = time.perf_counter()
         await trader.run()
         run.bars_per_s = len(run.equity) / (time.perf_counter() - begun)

@@ -52,7 +52,7 @@ async def closes(argv: Sequence[str], state: Path) -> dict[str, float]:
             bars += record.kind == "bar"
             decisions += record.kind == "decision"
 
-        trader.kernel.observers.append(see)
+        trader.kernel.observe(see, ("bar", "decision"))
         wall, cpu = time.perf_counter(), time.process_time()
         await trader.run()
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -28,9 +28,10 @@ STATUS = "status"
 EXIT_UNAVAILABLE = 3
 _WORDS = {
     STATUS: "state, causes, cool-down and what was asked for",
-    Ask.ACK: "acknowledge the stop, so that its cool-down may end (levels 2 and 3)",
+    Ask.ACK: "acknowledge the stop, so that its cool-down may end (levels 2 and 3), or accept the "
+    "venue's wallet where it differs",
     Ask.TRIP: "stop: --level 1 no new trades, 2 also cancel entries and tighten stops, 3 close all",
-    Ask.HALT: "let nothing but cancels through until released; stops stay at the venue",
+    Ask.HALT: "no new trades until released; exits and stops go on",
     Ask.RELEASE: "end a halt by hand; a stop goes on until its cool-down is over",
 }
 

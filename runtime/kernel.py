@@ -8,7 +8,7 @@ that has consequences: before learning, before orders are sent, and after the ve
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,17 +79,20 @@ class Kernel:
         self._labels: list[tuple[ResolvedLabel, ...]] = []
         self._resolved: list[ResolvedDecision] = []
         self._blocks: dict[str, str] = {}
-        self._events = 0
 
     @property
     def trades(self) -> list[ClosedTrade]:
-        """Closed trades since the start of this process, in order."""
+        """Closed trades since the start of this process, in order; by the clock the last 1,000."""
         return self.context.trades
 
     @property
     def observers(self) -> list[Observer]:
         """Called with every record as it is made; must be quick and never raise."""
         return self.context.observers
+
+    def observe(self, observer: Observer, kinds: Collection[str] | None = None) -> None:
+        """Let an observer hear the records of some kinds; None: of all, as ``observers``."""
+        self.context.observe(observer, kinds)
 
     def block_entries(self, symbol: str, reason: str) -> None:
         """Take no new risk in a contract (stale feed, clock); an empty reason lifts it."""
@@ -117,7 +120,7 @@ class Kernel:
             self._restore(state)
         context.tell(Record(records.RUN, context.now_ns, str(context.now_ns), dict(parts.run)))
         await self._commit()
-        context.books.set_quotes(quotes or {}, context.data)
+        context.books.set_quotes(quotes or {})
         await self._obey()
         await self.reconciler.recover()
         await self._commit()
@@ -129,6 +132,8 @@ class Kernel:
             await self._commit()
         age_ns = context.now_ns - self.bar_ns
         if self.bar_ns > self._decided_ns and age_ns <= parts.options.decide_within_s * 1e9:
+            await parts.signals.vote()
+            parts.signals.weigh()
             await self._signal_and_decide(self.bar_ns)
 
     async def on_vertex(self, now_ns: int, index: int, quotes: Mapping[str, Quote]) -> None:
@@ -183,20 +188,20 @@ class Kernel:
             await failures.of(self.watcher.look(CLOSE, quotes, stepped=False))
         labels = parts.signals.receive(close_ns, bars)
         self.bar_ns = close_ns
-        context.tell(records.bar_record(close_ns, bars))
+        context.closed_bars(close_ns, bars)
         if labels:
             context.tell(records.labels_record(close_ns, labels))
             self._labels.append(labels)
-        self._resolve(parts.learning.due(parts.signals.row))
+        self._resolved += context.resolved(parts.learning.due(parts.signals.row))
         await self._commit()
         await self._learn()
+        await parts.signals.vote()
+        parts.signals.weigh()
         late = parts.clock_ns() - close_ns > parts.options.decide_within_s * 1e9
         if late or failures:
             self._decided_ns = close_ns
             why = "the bar is too old to decide on" if late else "no decision after an error"
             context.alarm(str(close_ns), why)
-            await parts.signals.vote()
-            parts.signals.weigh()
             failures.tell()
             return
         await self._signal_and_decide(close_ns)
@@ -213,7 +218,7 @@ class Kernel:
         await failures.of(self.watcher.look(SECOND, {}, stepped=True))
         await failures.of(self.context.at_work.wait())
         failures.tell()
-        self._resolve(self.parts.learning.finish())
+        self._resolved += self.context.resolved(self.parts.learning.finish())
         await self._commit()
         await self._learn(force=True)
 
@@ -282,27 +287,23 @@ class Kernel:
             state.get("stop"), equity, context.now_ns, known=True, watched=context.symbols
         )
 
-    def _resolve(self, resolved: Sequence[ResolvedDecision]) -> None:
-        for r in resolved:
-            self.context.tell(records.resolved_record(self.context.now_ns, r))
-        self._resolved += resolved
-
     async def _learn(self, *, force: bool = False) -> None:
         """Learn what is journalled; what could not be journalled waits."""
-        learning = self.parts.learning
-        for labels in self._labels:
-            learning.learn_labels(labels)
-        if self._resolved:
-            learning.learn(self._resolved)
+        labels, resolved = self._labels, self._resolved
+        for told in labels:
+            self.parts.learning.learn_labels(told)
+        if resolved:
+            self.parts.learning.learn(resolved)
         self._labels, self._resolved = [], []
-        if self.parts.checkpoint is not None:
+        # Before more is told: a checkpoint names the last record, which has to be on disk.
+        if self.parts.checkpoint is not None and (resolved or force):
             await self.parts.checkpoint(force)
+        if self.parts.learns:
+            self.context.learned(self.bar_ns, resolved, labels)
 
     async def _signal_and_decide(self, close_ns: int) -> None:
-        """Votes, weights, signal; every candidate in its order; then all entries are sent."""
+        """The row's signals; every candidate in its order; then all entries are sent."""
         parts = self.parts
-        await parts.signals.vote()
-        parts.signals.weigh()
         if parts.options.full:
             records.tell_signals(self.context, close_ns)
         tickets = self._decide()
@@ -332,11 +333,11 @@ class Kernel:
             return out
         for s in desk.candidates():
             view = desk.view(s)
-            blocked = self._blocked(s)
-            if view.executable and blocked:
+            blocked = self._blocked(s) if view.executable else ""
+            if blocked:
                 view = replace(view, executable=False, block_reason=blocked)
             decision = decide(view, parts.brain, parts.chain)
-            self.context.tell(records.decision_record(view, decision))
+            self.context.decided(view, decision)
             parts.learning.watch(view, decision)
             if decision.chosen is None:
                 continue
@@ -349,10 +350,8 @@ class Kernel:
     def _blocked(self, s: int) -> str:
         """Why the runtime takes no new risk in a contract, whatever the world's limits say."""
         symbol = self.context.symbols[s]
-        if symbol in self.context.unsure:
-            return "STATE_UNKNOWN"
-        if self.context.wrong_mode:
-            return "ACCOUNT_MODE"
+        if barred := self.context.barred(symbol):
+            return barred
         if not self.context.can_value:
             return "MARK_UNKNOWN"
         if s in self.context.books.tickets:
@@ -382,10 +381,10 @@ class Kernel:
 
     def _tell_gate(self) -> None:
         """Journal the changes of the emergency stop since the last time."""
-        events = self.parts.stop.events
-        for event in events[self._events :]:
-            self.context.tell(records.gate_record(event))
-        self._events = len(events)
+        if events := self.parts.stop.events:
+            for event in events:
+                self.context.tell(records.gate_record(event))
+            events.clear()
 
     async def _commit(self) -> None:
         """Bring what happened to disk; without it nothing goes on."""

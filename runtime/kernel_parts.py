@@ -29,6 +29,7 @@ class KernelParts:
         clock_ns: market time outside vertices and closes.
         found: reads a journalled decision by its id, for the restart.
         checkpoint: saves the agents when enough was learned, or by force.
+        learns: whether ``learning`` learns, which is journalled then.
         adopts: take over positions that are not ours.
         requests: what operators asked of the emergency stop after a number.
         run: content of the journal's ``run`` record.
@@ -49,6 +50,7 @@ class KernelParts:
     store: Store | None = None
     found: Callable[[str], tuple[DecisionView, Decision]] | None = None
     checkpoint: Callable[[bool], Awaitable[None]] | None = None
+    learns: bool = True
     options: TradingOptions = field(default_factory=TradingOptions)
     adopts: bool = False
     run: Mapping[str, Any] = field(default_factory=dict)

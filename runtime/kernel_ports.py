@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from agents.protocol import SizingAgent
 from agents.reinforcement.manager import ReinforcementManager
@@ -18,8 +18,7 @@ from envs.core.view import DecisionView
 from runtime.port_market import Bar
 
 
-@dataclass(frozen=True)
-class Quote:
+class Quote(NamedTuple):
     """Where a contract stands: last price in whole ticks, mark in float ticks, both unsigned."""
 
     last_ticks: int
@@ -155,6 +154,13 @@ class Journal(Protocol):
 
     def add(self, record: Record) -> None:
         """Put a record into the present transaction."""
+        ...
+
+    def leaves_out(self, kind: str, time_ns: int, why: str = "") -> bool:
+        """Count something of which it keeps no record; False: make one and ``add`` it.
+
+        ``why`` a decision sent nothing, for its record and the one that it was skipped.
+        """
         ...
 
     async def commit(self, state: Callable[[], Mapping[str, Any]] | None = None) -> None:

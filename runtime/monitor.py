@@ -18,7 +18,7 @@ from runtime.trading.at_once import Failures
 from runtime.trading.context import Context
 from runtime.trading.entering import MOMENT_S, Entering
 from runtime.trading.exits import Exits
-from runtime.trading.protecting import Protecting
+from runtime.trading.protecting import Protecting, is_settled
 from runtime.trading.taking import Taking
 from runtime.trading.tickets import Ticket
 
@@ -44,7 +44,7 @@ class Monitor:
         of the others; the first is raised at the end.
         """
         context, books, failures = self._c, self._c.books, Failures()
-        books.set_quotes(quotes, context.data)
+        books.set_quotes(quotes)
         await failures.of(self._taking.take())
         waits = stepped and index == CLOSE
         if stepped:
@@ -54,7 +54,7 @@ class Monitor:
             for s in sorted(books.tickets):
                 context.at_work.begin(s, self._manage(s, waits))
             await failures.of(context.at_work.wait(MOMENT_S))
-        if index == CLOSE:
+        if index == CLOSE and books.tickets:
             await self._judge_close(stepped, failures)
         moves_on = not stepped and context.stop.ess.state != 0
         if books.account.positions or index == CLOSE or moves_on:
@@ -72,13 +72,16 @@ class Monitor:
             p = books.account.positions.get(s)
         if p is None:
             await self._without_position(ticket)
+            # What became of its entry may have been found out just now.
+            p = books.account.positions.get(s)
+        if p is None:
             return
         quote = books.quotes.get(ticket.symbol)
         if quote is not None:
-            before, side = p.guard, p.levels.side
+            before, side, data = p.guard, p.levels.side, context.data
             p.guard = at_vertex(
-                p.levels, p.guard, side * quote.last_ticks, side * quote.mark_ticks,
-                context.slip(s), p.book.funding_unit, context.data.fees, context.data.contracts[s],
+                p.levels, before, side * quote.last_ticks, side * quote.mark_ticks,
+                context.slip(s), p.book.funding_unit, data.fees, data.contracts[s],
             )  # fmt: skip
             context.dirty |= p.guard != before
         if p.guard.order != 0:
@@ -86,7 +89,8 @@ class Monitor:
             if s not in books.account.positions:
                 await self._without_position(ticket)
                 return
-        await self._watch(s, ticket, waits)
+        if not is_settled(ticket, p):
+            await self._watch(s, ticket, waits)
 
     async def _watch(self, s: int, ticket: Ticket, waits: bool) -> None:
         await self._protecting.ensure(s, waits=waits)
@@ -143,7 +147,7 @@ class Monitor:
     async def _judge_ladder(self, waits: bool, failures: Failures) -> None:
         """Ladder and emergency stop; what a level asks for is done until it is done."""
         context, account = self._c, self._c.books.account
-        if not context.can_value:
+        if account.positions and not context.can_value:
             # Right after a start: what is held cannot be valued yet, and must not look lost.
             await self._reduce(context.stop.ess.level, waits, failures)
             return

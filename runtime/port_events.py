@@ -72,11 +72,23 @@ VenueEvent = (
 
 
 @dataclass(frozen=True)
+class Shut:
+    """Why a contract takes no entries: a word for the journal, a sentence that says what to do."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
 class VenueHealth:
-    """The state of the link to the venue; ``paused_s`` is what is left of a rate-limit pause."""
+    """The state of the link to the venue; ``paused_s`` is what is left of a rate-limit pause.
+
+    ``shut`` names contracts that take no entries now, as of the last look at the venue's list.
+    """
 
     stream_up: bool
     silent_s: float
     clock_offset_ms: int
     paused_s: float
     problems: tuple[str, ...] = field(default_factory=tuple)
+    shut: Mapping[str, Shut] = field(default_factory=dict)

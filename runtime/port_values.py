@@ -12,6 +12,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from envs.core.quick import quick
+
 
 class Purpose(StrEnum):
     """Why an order is sent; all but ENTRY reduce the position and may use the reserve."""
@@ -60,6 +62,7 @@ OPEN_ORDER = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 OPEN_TRIGGER = frozenset({TriggerStatus.NEW, TriggerStatus.TRIGGERING})
 
 
+@quick
 @dataclass(frozen=True)
 class NewOrder:
     """An order to send; ``price_ticks`` 0 is a market order."""
@@ -74,6 +77,7 @@ class NewOrder:
     purpose: Purpose = Purpose.ENTRY
 
 
+@quick
 @dataclass(frozen=True)
 class NewTrigger:
     """A stop or a take-profit to rest at the venue: market, reduce-only, with its quantity.
@@ -92,6 +96,7 @@ class NewTrigger:
     purpose: Purpose = Purpose.STOP
 
 
+@quick
 @dataclass(frozen=True)
 class OrderView:
     """An order as the venue tells it.
@@ -123,6 +128,7 @@ class OrderView:
         return self.client_id.startswith(("autoclose-", "adl_autoclose"))
 
 
+@quick
 @dataclass(frozen=True)
 class TriggerView:
     """A conditional order as the venue tells it; ``child_id`` is the order it sent, 0 before."""
@@ -147,6 +153,7 @@ class TriggerView:
         return self.status in OPEN_TRIGGER
 
 
+@quick
 @dataclass(frozen=True)
 class Fill:
     """One fill; the fee is positive when paid, ``realised_units`` gross of fees.
@@ -168,6 +175,7 @@ class Fill:
     time_ms: int
 
 
+@quick
 @dataclass(frozen=True)
 class IncomeRow:
     """One change of the wallet; ``symbol`` is empty for transfers."""
@@ -329,6 +337,7 @@ class IntentState(StrEnum):
     UNKNOWN = "unknown"
 
 
+@quick
 @dataclass(frozen=True)
 class Intent:
     """An order about to be sent, written down before; ``ask`` is what is sent."""

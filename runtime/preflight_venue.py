@@ -83,16 +83,14 @@ def check_contracts(
 
     A changed minimum order is taken over with a warning: it only makes small orders fail. Another
     tick or step is another unit of every price and quantity: refused, or taken over by policy
-    where there is no position counted in the old ones.
+    where there is no position counted in the old ones. A suspended contract takes no entries until
+    it trades again.
     """
-    suspended: Collection[str] = getattr(venue, "suspended", frozenset())
+    shut = venue.health().shut
     missing = [s for s in symbols if s not in venue.instruments]
-    halted = [s for s in symbols if s in suspended]
-    if missing or halted:
-        said = (
-            f"not listed: {', '.join(missing)}" if missing else f"not trading: {', '.join(halted)}"
-        )
-        return refuse("contracts", f"{said}; take them out of --symbols")
+    if missing:
+        return refuse("contracts", f"not listed: {', '.join(missing)}; take them out of --symbols")
+    halted = [shut[s].text for s in symbols if s in shut]
     trained = {i.symbol: i for i in known}
     units, orders, stuck, adopted = [], [], [], []
     for symbol in symbols:
@@ -115,8 +113,9 @@ def check_contracts(
         return refuse("contracts", f"changed since training: {'; '.join(units)}: {why}")
     if adopted:
         said = "; ".join([*units, *(f"minimum order of {text}" for text in orders)])
-        return Check("contracts", Verdict.WARN, f"changed since training, the venue's hold: {said}",
-                     adopted=tuple(adopted))  # fmt: skip
+        halted.insert(0, f"changed since training, the venue's hold: {said}")
+    if halted:
+        return Check("contracts", Verdict.WARN, "; ".join(halted), adopted=tuple(adopted))
     return ok("contracts", f"{len(symbols)} listed, with the filters of training")
 
 

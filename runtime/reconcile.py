@@ -11,10 +11,10 @@ import logging
 from collections.abc import Sequence
 
 from envs.core.errors import FixInput
-from envs.core.rules.rounding import from_units
-from envs.core.types import ExitReason
-from runtime.adapters.client_ids import client_id, is_ours
+from envs.core.rules.walk import STYLE_POST_ONLY
+from runtime.adapters.client_ids import is_ours
 from runtime.port_errors import VenueRefused, VenueUnavailable
+from runtime.port_events import Shut
 from runtime.port_values import (
     AccountView,
     Answer,
@@ -34,8 +34,10 @@ from runtime.trading.at_once import all_of
 from runtime.trading.context import Context
 from runtime.trading.entering import Entering, Protect
 from runtime.trading.protecting import Protecting
-from runtime.trading.taking import Taking, forget
-from runtime.trading.tickets import Resting, Ticket, exit_attempt
+from runtime.trading.taking import Taking
+from runtime.trading.tickets import Resting, Ticket, forget
+from runtime.trading.used_ids import find_ids
+from runtime.trading.wallet import Wallet
 
 _LOG = logging.getLogger(__name__)
 _WATCHED = 12
@@ -65,7 +67,8 @@ class Reconciler:
         self._differs: dict[str, int] = {}
         self._missing: dict[str, int] = {}
         self._watched = 0
-        self._wallet_differs = 0
+        self._wallet = Wallet(context, taking)
+        self._told_shut: dict[str, Shut] = {}
         self._reported: set[str] = set()
         self._compared = 0
 
@@ -75,8 +78,9 @@ class Reconciler:
         Raises:
             VenueUnavailable: The venue did not tell everything: the start must be tried again.
         """
-        for ticket in self._c.books.tickets.values():
-            await self._find_ids(ticket)
+        if self._store is not None:
+            for ticket in self._c.books.tickets.values():
+                await find_ids(ticket, self._store)
         await self._missed()
         await self._taking.take()
         view = await self._c.venue.account()
@@ -95,7 +99,8 @@ class Reconciler:
         for symbol in self._c.symbols:
             self._differs[symbol] = _CONFIRM
         await self._stands(view)
-        await self._wallet(view, at_start=True)
+        await self._wallet.compare(view, at_start=True)
+        self._shut()
 
     async def entries(self, protect: Protect) -> bool:
         """Find out or send the entries that were decided; whether there were any."""
@@ -117,7 +122,8 @@ class Reconciler:
             await self._orphans(view)
         self._foreign(view)
         await self._stands(view)
-        await self._wallet(view, at_start=False)
+        await self._wallet.compare(view, at_start=False)
+        self._shut()
 
     async def _modes(self) -> None:
         """Look at the modes now and then."""
@@ -154,30 +160,6 @@ class Reconciler:
     def _is_held(self, symbol: str) -> bool:
         return self._c.symbols.index(symbol) in self._c.books.account.positions
 
-    async def _find_ids(self, ticket: Ticket) -> None:
-        """Ids that were used after the last commit: none of them may be used for another order."""
-        if self._store is None:
-            return
-        for purpose in Purpose:
-            exits = purpose in (Purpose.EXIT, Purpose.EMERGENCY)
-            for reason in tuple(ExitReason) if exits else (ExitReason.NONE,):
-                key = f"{purpose.value}:{int(reason)}" if exits else purpose.value
-                ticket.attempts[key] = await self._next_attempt(ticket, purpose, reason, key)
-
-    async def _next_attempt(
-        self, ticket: Ticket, purpose: Purpose, reason: ExitReason, key: str
-    ) -> int:
-        """First attempt whose id the journal has not seen; those before belong to the ticket."""
-        attempt, store = ticket.attempts.get(key, 0), self._store
-        while store is not None:
-            number = exit_attempt(int(reason), attempt) if reason else attempt
-            name = client_id(ticket.decision.decision_id, purpose, number, account=ticket.account)
-            if await store.intent(name) is None:
-                break
-            ticket.roles[name] = purpose.value
-            attempt += 1
-        return attempt
-
     async def _missed(self) -> None:
         """Fills and funding since the last commit, in the order of their time."""
         fills: list[Fill] = []
@@ -186,8 +168,8 @@ class Reconciler:
             fills += await self._c.venue.fills_since(symbol, self._c.books.floor[symbol])
             if self._store is not None:
                 names.update(await self._store.order_ids(symbol))
+        rows = await self._taking.funding_due()
         async with self._taking.lock:
-            rows = await self._taking.funding_due()
             for fill in sorted(fills, key=lambda f: (f.time_ms, f.trade_id)):
                 while rows and rows[0].time_ms <= fill.time_ms:
                     self._taking.fund(rows.pop(0))
@@ -198,9 +180,7 @@ class Reconciler:
     async def _entry(self, ticket: Ticket, protect: Protect) -> None:
         """An entry whose end the journal does not know: sent or not, filled or not."""
         intent = None if self._store is None else await self._store.intent(ticket.entry_id)
-        if intent is not None:
-            ticket.entry_doubt = True
-            await self._entering.resolve(ticket)
+        if intent is not None and not await self._never_sent(ticket):
             return
         age_ns = self._c.now_ns - ticket.decision.bar_close_ns
         if not self._c.stop.symbol_active(ticket.symbol, self._c.now_ns):
@@ -209,6 +189,22 @@ class Reconciler:
             await self._entering.send([ticket], protect)
         else:
             self._entering.drop(ticket, "NOT_SENT")
+
+    async def _never_sent(self, ticket: Ticket) -> bool:
+        """Whether a former life died before it sent what it had written down; a new id is ready.
+
+        Otherwise the entry is found out, or stays in doubt.
+        """
+        answer = await self._c.venue.resolve(ticket.entry_id)
+        # A limit whose market order was written down had its bar already.
+        again = ticket.order.style != STYLE_POST_ONLY or ticket.attempts[Purpose.ENTRY.value] == 1
+        if answer.outcome is Outcome.ABSENT and ticket.is_empty and again:
+            ticket.entry_id = ticket.next_id(Purpose.ENTRY)
+            return True
+        ticket.entry_doubt = True
+        if answer.outcome is not Outcome.UNKNOWN:
+            await self._entering.resolve(ticket)
+        return False
 
     def _triggers(self, triggers: Sequence[TriggerView]) -> None:
         """Let tickets know what rests for them; what rests for nobody is cancelled or reported."""
@@ -233,7 +229,10 @@ class Reconciler:
     async def _stops(self, triggers: Sequence[TriggerView]) -> None:
         """A stop that is not listed: asked for by name before it counts as gone."""
         listed = {t.client_id for t in triggers if t.is_open}
-        for ticket in list(self._c.books.tickets.values()):
+        tickets = list(self._c.books.tickets.values())
+        ours = {x.client_id for t in tickets for x in t.resting()}
+        self._missing = {name: n for name, n in self._missing.items() if name in ours}
+        for ticket in tickets:
             for x in ticket.resting():
                 if x.client_id in listed:
                     self._missing.pop(x.client_id, None)
@@ -246,19 +245,21 @@ class Reconciler:
                 await self._look_for(ticket, x)
 
     async def watch(self) -> None:
-        """Ask for stops by name, a few at a time and in turn.
+        """Ask for stops by name, a few at a time and in turn, and for fills that were not told.
 
         A stop may fire and come to nothing while the stream is deaf: nobody tells of it then, and
-        the position has none.
+        the position has none. Nor has an entry that filled without our knowing.
         """
         books = self._c.books
-        held = [t for s, t in sorted(books.tickets.items()) if s in books.account.positions]
-        if not held:
-            return
-        first = self._watched % len(held)
+        tickets = [t for _, t in sorted(books.tickets.items())]
+        held = [t for t in tickets if t.s in books.account.positions]
+        first = self._watched % max(1, len(held))
         self._watched += _WATCHED
         some = (held[first:] + held[:first])[:_WATCHED]
-        await all_of(self._look_for(t, t.stop) for t in some if t.stop is not None)
+        looks = [self._look_for(t, t.stop) for t in some if t.stop is not None]
+        lost = [self._entering.find_out(t) for t in tickets]
+        # What could not be booked before is tried again.
+        await all_of([*lost, *looks, self._taking.take()])
 
     async def _look_for(self, ticket: Ticket, x: Resting) -> None:
         try:
@@ -364,6 +365,8 @@ class Reconciler:
     def _foreign(self, view: AccountView) -> None:
         """Report orders that are not ours, once each; they are never touched."""
         told: list[OrderView | TriggerView] = [*(view.orders or ()), *(view.triggers or ())]
+        if view.orders is not None and view.triggers is not None:
+            self._reported &= {*self._c.symbols, *(order.client_id for order in told)}
         for order in told:
             name = order.client_id
             if order.is_open and not is_ours(name) and name not in self._reported:
@@ -372,22 +375,13 @@ class Reconciler:
                     records.foreign_record(self._c.now_ns, order.symbol, f"order {name}: not ours")
                 )
 
-    async def _wallet(self, view: AccountView, *, at_start: bool) -> None:
-        """Cash there against cash here; transfers are booked, the rest raises an alarm."""
-        if view.balance is None:
-            return
-        account = self._c.books.account
-        if view.balance.wallet_units == account.cash_units:
-            self._wallet_differs = 0
-            return
-        self._wallet_differs += 1
-        if not at_start and self._wallet_differs < _CONFIRM:
-            return
-        try:
-            await self._taking.catch_up()
-        except (VenueUnavailable, VenueRefused) as error:
-            _LOG.warning("wallet: %s", error)
-            return
-        difference = view.balance.wallet_units - account.cash_units
-        if difference and self._wallet_differs == _CONFIRM:
-            self._c.alarm("wallet", f"the venue's wallet differs by {from_units(difference)} quote")
+    def _shut(self) -> None:
+        """Tell which contracts take no entries by the venue's list, and when they do again."""
+        shut = self._c.venue.health().shut
+        for symbol, why in shut.items():
+            if self._told_shut.get(symbol) != why:
+                self._c.alarm(symbol, why.text)
+        for symbol in self._told_shut:
+            if symbol not in shut:
+                self._c.alarm(symbol, "may be entered again")
+        self._told_shut = dict(shut)

@@ -48,7 +48,7 @@ class TradingSettings:
     )  # fmt: skip
     journal: str = setting(
         "auto", "QT_JOURNAL", "auto, full, trades",
-        "full: every view and decision before it acts; trades: candidates alone, by 500 bars; "
+        "full: every view and decision before it acts; trades: what was traded, the rest counted; "
         "auto: trades on sim, else full",
         choices=("auto", "full", "trades"), hashed=False,
     )  # fmt: skip

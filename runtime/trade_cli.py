@@ -70,6 +70,10 @@ def confirm_live(plan: TradePlan) -> str:
 
 
 async def _run(plan: TradePlan, view: str, typed: str) -> int:
+    # What comes after it takes seconds to load, in which nothing may be without a stop.
+    from runtime.wiring.first_aid import first_aid
+
+    await first_aid(plan, typed)
     from runtime.display.session import trade_with_view
 
     return await trade_with_view(plan, view, typed)
@@ -151,8 +155,8 @@ def _places(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--journal", choices=("auto", "full", "trades"), default=None,
-        help="full: every view, decision and order, on disk before it acts; trades: candidates, "
-        "trades and learning alone, for sim only; auto: trades on sim, else full [default auto; "
+        help="full: every view, decision and order, on disk before it acts; trades: what "
+        "was traded, the rest counted, for sim only; auto: trades on sim, else full [default auto; "
         "variable QT_JOURNAL]",
     )  # fmt: skip
     group.add_argument(

@@ -38,8 +38,13 @@ class AppliedLabels:
     def to_arrays(self) -> tuple[list[str], Int64Array]:
         """Symbols, and (N, 2) rows of symbol number and bar close, in order."""
         symbols = sorted(self._bars)
-        rows = [(i, bar) for i, name in enumerate(symbols) for bar in sorted(self._bars[name])]
-        return symbols, np.asarray(rows, dtype=np.int64).reshape(-1, 2)
+        parts = []
+        for i, name in enumerate(symbols):
+            bars = self._bars[name]
+            part = np.full((len(bars), 2), i, dtype=np.int64)
+            part[:, 1] = np.sort(np.fromiter(bars, dtype=np.int64, count=len(bars)))
+            parts.append(part)
+        return symbols, np.concatenate(parts) if parts else np.empty((0, 2), dtype=np.int64)
 
     @classmethod
     def from_arrays(cls, symbols: list[str], rows: Int64Array, last_ns: int) -> AppliedLabels:

@@ -112,10 +112,14 @@ class CounterfactualAgent:
             FixInput: Another preset, a state outside 0..299, overlaps that are no counts, or a
                 reward that is infinite or too large to be squared; nothing is learned then.
         """
-        alternatives, identity = resolved.alternatives, resolved.id
-        if alternatives is None or identity in self._learned:
+        alternatives, decision = resolved.alternatives, resolved.decision
+        if alternatives is None:
             return
-        context, s = resolved.decision.context, self.settings
+        identity = (decision.decision_id, resolved.part)
+        key = self._learned.unknown(identity)
+        if key is None:
+            return
+        context, s = decision.context, self.settings
         self._check(context, alternatives.reward, "alternatives")
         if not _are_counts(alternatives.overlap):
             raise FixInput(
@@ -137,8 +141,8 @@ class CounterfactualAgent:
                 f"{context.round_trip}, ATR {context.atr_frac}: not finite or beyond "
                 f"{LARGEST:.0e}, not learned"
             )
-        self._learned.add(identity)
-        self.last_update_ns = max(self.last_update_ns, resolved.decision.bar_close_ns)
+        self._learned.add_key(key)
+        self.last_update_ns = max(self.last_update_ns, decision.bar_close_ns)
 
     def first_learned(
         self, identities: Callable[[], Iterable[tuple[str, int]]]
@@ -213,17 +217,18 @@ class CounterfactualAgent:
         """Highest score; ties: skip first, then the smaller notional at risk."""
         scores = self.scores(context)
         skip = self.preset.skip_index
-        top = float(scores.max())
+        best = int(scores.argmax())
+        top = scores.item(best)
         if skip is not None and not top > 0.0:
             return skip
         if top == -np.inf:
             return int(np.flatnonzero(context.mask)[0])
-        tied = np.flatnonzero(scores == top)
+        tied = (scores == top).nonzero()[0]
         if tied.size == 1:
-            return int(tied[0])
+            return best
         risk = context.notional_frac[tied] * self._stops[tied]
         return int(tied[int(np.argmin(risk))])
 
 
 def _are_counts(overlap: Int64Array) -> bool:
-    return overlap.shape == (3,) and bool((overlap >= 0).all())
+    return overlap.shape == (3,) and all(rows >= 0 for rows in overlap.tolist())

@@ -78,6 +78,10 @@ class MathModeAgent:
         self._rules = size_rules_of(settings)
         self._exits = exits_of_plan(settings.plan)
 
+    def adopt(self, instruments: Mapping[str, Instrument]) -> None:
+        """Plan in the ticks, steps and least orders of these contracts from now on."""
+        self._instruments = dict(instruments)
+
     def decide(self, context: SizingContext, rng: np.random.Generator | None) -> SizingChoice:
         """Grid action nearest to the plan of the context; no chance plays a part."""
         try:

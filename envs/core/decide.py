@@ -55,7 +55,7 @@ def decide(
     if not (view.executable and verdict.allowed):
         reason = view.block_reason or verdict.reason
         return _decision(view, None, None, 0, reason, verdict.effects)
-    if not bool(view.context.mask.any()):
+    if np.count_nonzero(view.context.mask) == 0:
         return _decision(view, None, None, 0, "NO_ACTION", verdict.effects)
     planner = getattr(brain, "decide_view", None)
     choice = brain.decide(view.context, rng) if planner is None else planner(view, rng)
@@ -157,9 +157,9 @@ class Desk:
     def candidates(self) -> list[int]:
         """Candidate symbols of the present row: descending confidence, then name."""
         row = self.world.row
-        found = np.flatnonzero(self.tape.candidate[row]).tolist()
-        confidence = self.tape.confidence[row]
-        return sorted(found, key=lambda s: (-float(confidence[s]), s))
+        found = self.tape.candidate[row].nonzero()[0].tolist()
+        confidence = self.tape.confidence[row].tolist()
+        return sorted(found, key=lambda s: (-confidence[s], s))
 
     def block_reason(self, s: int) -> str:
         """Why a candidate cannot be executed now, or an empty string."""
@@ -186,7 +186,7 @@ class Desk:
 
         ``side`` overrides the tape's side, for environments that choose the direction themselves.
         """
-        world, tape, row = self.world, self.tape, self.world.row
+        world, tape, row, now_ns = self.world, self.tape, self.world.row, self.world.now_ns
         data, account = world.data, world.account
         market = data.market
         side = int(tape.side[row, s]) if side is None else side
@@ -251,11 +251,11 @@ class Desk:
         block = self.block_reason(s)
         up, down, sides = self._votes_at(row, s)
         return DecisionView(
-            f"{self._account}:{market.symbols[s]}:{world.now_ns}",
+            f"{self._account}:{market.symbols[s]}:{now_ns}",
             row,
             s,
             market.symbols[s],
-            world.now_ns,
+            now_ns,
             side,
             int(market.regime[row, s]),
             close,
@@ -269,7 +269,7 @@ class Desk:
             float(tape.score[row, s]),
             up,
             down,
-            tuple(self.tape.weights[row, s].tolist()),
+            tuple(tape.weights[row, s].tolist()),
             sides,
             not block,
             block,

@@ -76,6 +76,13 @@ _MAX_THRESHOLD = 0.95
 _MIN_ADVISED = 0.6
 _MAX_FACTOR = 1.3
 _ENTRY_POINTS = (HookPoint.RISK_CHECK, HookPoint.PORTFOLIO_CHECK)
+_FAILED: dict[HookPoint, Effect] = {
+    HookPoint.RISK_CHECK: Veto("RISK_CHECK_FAILED"),
+    HookPoint.PORTFOLIO_CHECK: Veto("PORTFOLIO_CHECK_FAILED"),
+    HookPoint.CONFIDENCE_ADJUSTMENT: Raise(0.0),
+    HookPoint.POSITION_SIZING: Scale(0.5),
+}
+"""What a member that fails stands for."""
 
 
 class Member(Protocol):
@@ -87,6 +94,7 @@ class Member(Protocol):
 
     name: str
     points: Sequence[HookPoint]
+    """Points it answers at, read when it is seated."""
 
     def answer(self, point: HookPoint, view: DecisionView) -> Effect:
         """Effect at one point for one view."""
@@ -127,17 +135,19 @@ class HookChain:
         timer: Callable[[], int] | None = None,
         deadline_ns: int = 50_000_000,
     ) -> None:
-        self._seats = [s for s in seats if s.mode is not Mode.OFF]
+        on = [s for s in seats if s.mode is not Mode.OFF]
+        self._seats = {point: [s for s in on if point in s.member.points] for point in _FAILED}
         self._min_confidence = min_confidence
         self._timer = timer
         self._deadline_ns = deadline_ns
+        self._neutral = self._raised([])
 
     def check_entry(self, view: DecisionView) -> Verdict:
         """Hooks 2 to 4: risk, portfolio, confidence. A failing member blocks the entry."""
         effects: list[tuple[str, str, str]] = []
         blocked = ""
         for point in _ENTRY_POINTS:
-            for seat, effect in self._answers(point, view, Veto(f"{point.name}_FAILED")):
+            for seat, effect in self._answers(point, view):
                 effects.append((seat.member.name, point.name, repr(effect)))
                 if isinstance(effect, Veto) and seat.mode is Mode.ENFORCED:
                     blocked = min(blocked, effect.reason) if blocked else effect.reason
@@ -154,7 +164,7 @@ class HookChain:
             return 1.0, ()
         low, high = 1.0, 1.0
         effects: list[tuple[str, str, str]] = []
-        for seat, effect in self._answers(HookPoint.POSITION_SIZING, view, Scale(0.5), choice):
+        for seat, effect in self._answers(HookPoint.POSITION_SIZING, view, choice):
             effects.append((seat.member.name, HookPoint.POSITION_SIZING.name, repr(effect)))
             if not isinstance(effect, Scale) or seat.mode is Mode.OBSERVE:
                 continue
@@ -166,13 +176,10 @@ class HookChain:
         return (low if low < 1.0 else min(high, _MAX_FACTOR)), tuple(effects)
 
     def _threshold(self, view: DecisionView, effects: list[tuple[str, str, str]]) -> float:
-        """Base plus the members' deltas, between the base and .95 (spec 11.2).
-
-        Summed in order of size, so the outcome does not depend on the order of the members.
-        """
+        """Base plus the members' deltas (spec 11.2)."""
         point = HookPoint.CONFIDENCE_ADJUSTMENT
         deltas: list[float] = []
-        for seat, effect in self._answers(point, view, Raise(0.0)):
+        for seat, effect in self._answers(point, view):
             effects.append((seat.member.name, point.name, repr(effect)))
             if not isinstance(effect, Raise) or seat.mode is Mode.OBSERVE:
                 continue
@@ -180,6 +187,13 @@ class HookChain:
             if seat.mode is Mode.ADVISORY:
                 delta = min(_MAX_RAISE, max(0.0, delta)) if delta < math.inf else delta
             deltas.append(delta)
+        return self._raised(deltas) if deltas else self._neutral
+
+    def _raised(self, deltas: Sequence[float]) -> float:
+        """Base plus deltas, between the base and .95.
+
+        Summed in order of size, so the outcome does not depend on the order of the members.
+        """
         raised = self._min_confidence
         for delta in sorted(deltas):
             raised += delta
@@ -189,16 +203,14 @@ class HookChain:
         return max(self._min_confidence, min(_MAX_THRESHOLD, round(raised, 12)))
 
     def _answers(
-        self,
-        point: HookPoint,
-        view: DecisionView,
-        failed: Effect,
-        choice: SizingChoice | None = None,
+        self, point: HookPoint, view: DecisionView, choice: SizingChoice | None = None
     ) -> list[tuple[Seat, Effect]]:
         out: list[tuple[Seat, Effect]] = []
-        for seat in self._seats:
-            if point not in seat.member.points:
-                continue
+        seats = self._seats[point]
+        if not seats:
+            return out
+        failed = _FAILED[point]
+        for seat in seats:
             start = self._timer() if self._timer else 0
             try:
                 chooses = None if choice is None else getattr(seat.member, "answer_choice", None)

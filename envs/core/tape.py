@@ -72,7 +72,7 @@ class VoteTable:
     def sides_at(self, row: int, s: int) -> tuple[int, ...]:
         """Each model's action at one bar: +1, -1, or 0 for HOLD or an abstaining model."""
         ev, valid = self.ev[row, s].tolist(), self.valid[row, s].tolist()
-        return tuple(model_side(x) if ok else 0 for x, ok in zip(ev, valid, strict=True))
+        return tuple([model_side(x) if ok else 0 for x, ok in zip(ev, valid, strict=True)])
 
     def digest(self) -> str:
         """SHA-256 over every column."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.core.equality import ContentEqual
+from envs.core.quick import quick
 from envs.core.rules.exits import Template
 from envs.core.types import BoolArray, ExitReason, Float32Array, Float64Array, Int64Array
 
@@ -70,6 +71,7 @@ class Skipped:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, eq=False)
 class Alternatives(ContentEqual):
     """Outcome of every action of one decision, each simulated alone from the same bars.
@@ -95,6 +97,7 @@ class NextState(ContentEqual):
     terminal: bool
 
 
+@quick
 @dataclass(frozen=True, eq=False)
 class SizingContext(ContentEqual):
     """What a sizing agent may see when it decides; everything is known at the bar's close.
@@ -137,6 +140,7 @@ class PlannedOrder:
     exits: Template
 
 
+@quick
 @dataclass(frozen=True, eq=False)
 class SizingChoice(ContentEqual):
     """An agent's answer: index into the preset, the behaviour policy's propensities, a reason.
@@ -151,6 +155,7 @@ class SizingChoice(ContentEqual):
     plan: PlannedOrder | None = None
 
 
+@quick
 @dataclass(frozen=True, eq=False)
 class Decision(ContentEqual):
     """Everything frozen at one decision; ``chosen`` is None for a row that was not decided.
@@ -179,6 +184,7 @@ class Decision(ContentEqual):
     plan: PlannedOrder | None = None
 
 
+@quick
 @dataclass(frozen=True, eq=False)
 class ResolvedDecision(ContentEqual):
     """The unit of learning (spec 8.3): emitted once all that its learner uses is known.

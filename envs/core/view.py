@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envs.core.quick import quick
 from envs.core.rules.sizing import Funds
 from envs.core.trade import SizingContext
 from envs.core.types import Int8Array, Int64Array
 
 
+@quick
 @dataclass(frozen=True)
 class DecisionView:
     """Everything one decision may use, frozen at the close of ``row``.

@@ -19,7 +19,7 @@ from envs.core.rules.exits import stop_atr, template
 from envs.core.rules.reward import LOG_GROWTH, decision_reward, log_growth
 from envs.core.rules.rounding import from_units
 from envs.core.rules.settle import is_safe, outcome_of, settle, smallest_quantity
-from envs.core.rules.sizing import size_ladder
+from envs.core.rules.sizing import Contract, Funds, SizeRules, size_ladder
 from envs.core.rules.walk import RULE_DETAIL, Order, Outcome
 from envs.core.types import BoolArray, Float64Array, Int64Array
 from envs.kernel import market
@@ -35,6 +35,10 @@ NS_PER_HOUR = 3_600_000_000_000
 N_EXITS = 3
 LEVERAGE, EXIT, TWIN = range(3)
 """Columns of ``Market.axes``."""
+RULES = len(Funds._fields)
+CONTRACT = RULES + len(SizeRules._fields)
+REST = CONTRACT + len(Contract._fields)
+"""Where rules, contract and the rest begin among the arguments of ``size_spread``."""
 
 
 class Entry(NamedTuple):
@@ -204,10 +208,21 @@ def compiled_outcomes() -> Any:
     return compiled(fill_outcomes)
 
 
+def size_spread(*x: Any) -> None:
+    """``size_ladder`` of funds, rules and contract spread out, which compiled code takes faster."""
+    size_ladder(Funds(*x[:RULES]), SizeRules(*x[RULES:CONTRACT]), Contract(*x[CONTRACT:REST]),
+                *x[REST:])  # fmt: skip
+
+
 @cache
 def compiled_ladder() -> Any:
     """The rule ``size_ladder`` compiled; drop-in for ``Desk(ladder=...)``."""
-    return compiled(size_ladder)
+    fill = compiled(size_spread)
+
+    def ladder(funds: Funds, rules: SizeRules, contract: Contract, *rest: Any) -> None:
+        fill(*funds, *rules, *contract, *rest)
+
+    return ladder
 
 
 class Counterfactual:

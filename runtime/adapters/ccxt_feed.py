@@ -11,7 +11,7 @@ import contextlib
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,7 @@ class CcxtFeed:
         self._marks: dict[str, Mark] = {}
         self._touches: dict[str, Touch] = {}
         self._lasts: dict[str, float] = {}
+        self._candles: dict[str, tuple[Any, ...]] = {}
         self._heard_s: dict[str, float] = {}
         self._problems: dict[str, str] = {}
         self._looks: dict[str, asyncio.Event] = {}
@@ -108,11 +109,14 @@ class CcxtFeed:
         works: list[Callable[[], Awaitable[None]]] = [
             lambda: self._pump(lambda: exchange.watch_mark_prices(many), self._on_marks),
             lambda: self._pump(lambda: exchange.watch_bids_asks(many), self._on_touches),
+            # One subscription: the venue closes a socket that asks more than ten times a second.
+            lambda: self._pump(
+                lambda: exchange.watch_ohlcv_for_symbols([[n, interval] for n in many]),
+                lambda _: self._on_candles(names),
+            ),
         ]
         self._tasks = [asyncio.ensure_future(_run(work)) for work in works]
-        for symbol, name in names.items():
-            self._tasks.append(asyncio.create_task(self._candles(symbol, name)))
-            self._tasks.append(asyncio.create_task(self._collect(symbol)))
+        self._tasks += [asyncio.create_task(self._collect(symbol)) for symbol in names]
 
     async def close(self) -> None:
         """Stop receiving; the client itself stays open."""
@@ -203,14 +207,18 @@ class CcxtFeed:
             touch is not None and touch.is_crossed, problem,
         )  # fmt: skip
 
-    async def _candles(self, symbol: str, name: str) -> None:
-        def heard(rows: Any) -> None:
+    def _on_candles(self, names: Mapping[str, str]) -> None:
+        """Take in the candles that form: many may have come since the last time."""
+        for symbol, name in names.items():
+            rows = self.link.exchange.ohlcvs.get(name, {}).get(self._interval)
+            told = tuple(rows[-1]) if rows else ()
+            if not told or told == self._candles.get(symbol):
+                continue
+            self._candles[symbol] = told
             self._heard(symbol)
-            self._lasts[symbol] = float(rows[-1][4])
-            if self._tapes[symbol].begins(int(rows[-1][0])):
+            self._lasts[symbol] = float(told[4])
+            if self._tapes[symbol].begins(int(told[0])):
                 self._looks[symbol].set()
-
-        await self._pump(lambda: self.link.exchange.watch_ohlcv(name, self._interval), heard)
 
     async def _collect(self, symbol: str) -> None:
         """Ask for closed bars when one must be there, and now and then anyway."""

@@ -38,6 +38,27 @@ async def funding_since(
         start_ms = max(ms for ms, _ in page) + 1
 
 
+async def funding_of_all(
+    link: CcxtLink, start_ms: int
+) -> dict[str, list[tuple[int, float]]] | None:
+    """Funding of every contract settled from a time on: (stamp in nanoseconds, rate) by symbol.
+
+    None where it is more than one page, so that something may be missing.
+
+    Raises:
+        VenueUnavailable: No answer, or one that cannot be read.
+    """
+    rows = await _ask(link, "fapiPublicGetFundingRate", {"startTime": start_ms, "limit": _PAGE}, 1)
+    if len(rows) >= _PAGE:
+        return None
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        symbol = str(row.get("symbol", "")) if isinstance(row, dict) else ""
+        ms, rate = _stamp(row, symbol)
+        found.setdefault(symbol, []).append((ms * _NS_PER_MS, rate))
+    return found
+
+
 async def mark_bars(
     link: CcxtLink, symbol: str, interval: str, span_ms: int, since_ms: int
 ) -> tuple[Bar, ...]:
@@ -96,5 +117,5 @@ async def _ask(link: CcxtLink, method: str, params: dict[str, Any], weight: int)
     try:
         rows = await link.call(method, params, weight=weight, kind=list, patience_s=30.0)
     except CallFailed as error:
-        raise VenueUnavailable(f"{method} {params['symbol']}: {error}") from error
+        raise VenueUnavailable(f"{method} {params.get('symbol', '')}: {error}") from error
     return list(rows)

@@ -111,12 +111,13 @@ class Truth:
     ) -> Answer[OrderView]:
         """Find out what became of an order; ``now``: its present state, not just that it is.
 
-        ``age_s`` is how long ago it was sent.
+        ``age_s`` is how long ago it was sent. A market order never rests: one of which only the
+        beginning was told has lost the rest on the way, so the venue is asked.
         """
         hunt = _Hunt(self, age_s)
         while True:
             known = self._intake.guard.order(ask.client_id)
-            if known is not None and (not now or not known.is_open):
+            if known is not None and not (known.is_open and (now or known.price_ticks == 0)):
                 return self._order_found(ask, known)
             try:
                 return self._order_found(

@@ -14,6 +14,7 @@ from envs.core.instrument import Instrument
 from runtime.adapters import wire
 from runtime.adapters.ccxt_account import Account
 from runtime.adapters.ccxt_link import CallFailed, CcxtLink
+from runtime.adapters.ccxt_listing import Listing
 from runtime.adapters.ccxt_orders import Orders, Outbox
 from runtime.adapters.ccxt_poison import PoisonWatch
 from runtime.adapters.ccxt_reconcile import Reconciler
@@ -50,7 +51,8 @@ class VenueSettings:
     """Times of the adapter, wall seconds.
 
     ``told_s`` is how long the stream may take to tell of an order that was accepted, before it
-    counts as mute; ``reconcile_s`` the time between two comparisons by REST.
+    counts as mute; ``reconcile_s`` the time between two comparisons by REST, ``listing_s`` between
+    two looks at filters and status of the contracts.
     """
 
     ask: AskPolicy = field(default_factory=AskPolicy)
@@ -58,9 +60,10 @@ class VenueSettings:
     told_s: float = 5.0
     reconcile_s: float = 30.0
     check_s: float = 0.5
+    listing_s: float = 3_600.0
 
     def __post_init__(self) -> None:
-        if min(self.told_s, self.reconcile_s, self.check_s) <= 0.0:
+        if min(self.told_s, self.reconcile_s, self.check_s, self.listing_s) <= 0.0:
             raise FixSettings(f"venue settings: every time must be > 0, got {self}")
 
 
@@ -70,7 +73,6 @@ class CcxtVenue:
     Attributes:
         link: the client with its budget and clock.
         instruments: contracts listed, known once open.
-        suspended: those of them that cannot be traded now, as of the opening.
     """
 
     def __init__(
@@ -82,8 +84,8 @@ class CcxtVenue:
         self.settings = settings or VenueSettings()
         self.symbols = tuple(symbols)
         self.link = CcxtLink(exchange, clock or SystemClock(), budget)
-        self._instruments: dict[str, Instrument] = {}
-        self.suspended: frozenset[str] = frozenset()
+        self._listing = Listing(self.link, self.symbols, self.settings.listing_s)
+        self._instruments = self._listing.instruments
         self._store = store
         self._intake = Intake(self._instruments, store, EventGuard(), self.link.clock)
         truth = Truth(self.link, self._intake, store, self._instruments, self.settings.ask)
@@ -113,7 +115,7 @@ class CcxtVenue:
         """
         try:
             await self.link.measure_offset()
-            await self._load()
+            await self._listing.load()
             await self._reconciler.begin()
         except CallFailed as error:
             raise error.as_port_error() from error
@@ -135,6 +137,7 @@ class CcxtVenue:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        await self._listing.close()
         await self._outbox.close()
         self._poison.stop()
         with contextlib.suppress(Exception):
@@ -142,7 +145,10 @@ class CcxtVenue:
 
     async def place(self, order: NewOrder) -> Answer[OrderView]:
         """Send an order once and find out what became of it."""
-        return await self._orders.place(order)
+        answer = await self._orders.place(order)
+        if not order.reduce_only:
+            await self._listing.after(answer)
+        return answer
 
     async def cancel(self, symbol: str, client_id: str) -> Answer[OrderView]:
         """Cancel an order; the answer's view tells how it ended."""
@@ -224,7 +230,7 @@ class CcxtVenue:
         problems = [self.link.fatal] if self.link.fatal else []
         return VenueHealth(
             self._stream.is_up, self._stream.silent_s, self.link.offset_ms,
-            self.link.budget.paused_s, (*problems, *self._intake.problems),
+            self.link.budget.paused_s, (*problems, *self._intake.problems), self._listing.shut,
         )  # fmt: skip
 
     async def reconcile(self) -> None:
@@ -239,23 +245,6 @@ class CcxtVenue:
             raise error.as_port_error() from error
         except wire.UnreadableAnswer as error:
             raise VenueUnavailable(f"reconcile: {error}") from error
-
-    async def _load(self) -> None:
-        info = await self.link.call("fapiPublicGetExchangeInfo")
-        tiers = await self.link.call("fapiPrivateGetLeverageBracket", kind=list)
-        brackets = {str(row["symbol"]): wire.brackets_of(row) for row in tiers}
-        for row in info["symbols"]:
-            name = str(row["symbol"])
-            if row.get("contractType") == "PERPETUAL":
-                self._instruments[name] = wire.instrument_of(row, brackets.get(name))
-        self.suspended = frozenset(
-            str(row["symbol"])
-            for row in info["symbols"]
-            if row.get("status", "TRADING") != "TRADING"
-        )
-        missing = [s for s in self.symbols if s not in self._instruments]
-        if missing:
-            raise VenueRefused(f"venue: not listed as perpetual: {', '.join(missing)}")
 
     async def _reconcile(self) -> None:
         async with self._reconciling:
@@ -284,6 +273,7 @@ class CcxtVenue:
             await clock.sleep(self.settings.check_s)
             # Here rather than when an order has to wait for it.
             await self.link.refresh_clock()
+            self._listing.look_if_due()
             late = self._intake.overdue(self.settings.told_s)
             if late is not None and self._stream.is_up:
                 self._stream.give_up(f"mute: nothing told of {late}")

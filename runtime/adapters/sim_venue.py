@@ -20,7 +20,6 @@ from runtime.adapters.sim_answers import (
     trigger_asked,
 )
 from runtime.adapters.sim_intents import ENDED, Intents
-from runtime.adapters.sim_quotes import SimQuotes
 from runtime.adapters.sim_requests import algo_request, check_amendment, order_request
 from runtime.adapters.sim_views import events_of, fill_of, income_row
 from runtime.exchange.commands import (
@@ -77,7 +76,6 @@ class SimVenue:
         self._instruments = {n: x.instrument for n, x in session.state.listings.items()}
         self._intents = Intents(store)
         self._events: list[VenueEvent] = []
-        self._quotes = SimQuotes(session)
         self._unlisten: Callable[[], None] | None = None
 
     @property
@@ -85,9 +83,13 @@ class SimVenue:
         """Contracts that may be traded, by symbol."""
         return self._instruments
 
-    def quotes(self) -> Mapping[str, Quote]:
-        """Where every contract stands: last ticks and mark ticks exactly as the core has them."""
-        return self._quotes
+    def quotes(self) -> dict[str, Quote]:
+        """Where every contract stands now: last and mark ticks exactly as the core has them."""
+        now_ns = self.session.now_ns
+        return {
+            name: Quote(quote.last_ticks, quote.mark_ticks, now_ns)
+            for name, quote in self.session.state.quotes.items()
+        }
 
     async def open(self) -> None:
         """Begin to hear of events.

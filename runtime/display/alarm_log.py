@@ -10,6 +10,8 @@ from runtime.subsystems.stop_gate import STATES
 from runtime.trading import records
 
 _LOG = logging.getLogger(ALARMS)
+KINDS = frozenset({records.ALARM, records.FOREIGN, records.GATE})
+"""Kinds of records that ``log_alarm`` wants."""
 
 
 def log_alarm(record: Record) -> None:

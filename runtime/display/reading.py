@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envs.core.position import Position
+from envs.core.rules.rounding import from_units
 from envs.core.rules.sizing import Contract
 from envs.core.types import MODEL_NAMES
 from runtime.display.snapshot import HealthLine, ModelLine, PositionLine, Snapshot
@@ -87,9 +88,13 @@ class Reader:
         if trader.plan.venue == "sim":
             return ()
         lines = [_feed_line(trader), _venue_line(trader)]
-        unsure = trader.kernel.context.unsure
-        if unsure:
-            lines.append(HealthLine("not traded", False, ", ".join(sorted(unsure))))
+        context = trader.kernel.context
+        if context.wallet_off:
+            text = f"the venue's differs by {from_units(context.wallet_off):,.2f}: no entries"
+            lines.append(HealthLine("wallet", False, text))
+        barred = {*context.unsure, *trader.venue.health().shut}
+        if barred:
+            lines.append(HealthLine("not traded", False, ", ".join(sorted(barred))))
         if self._watcher.alarms:
             when, about, text = self._watcher.alarms[-1]
             lines.append(HealthLine("attention", False, f"{utc(when)} {about}: {text}"[:_LETTERS]))

@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from runtime.display.alarm_log import log_alarm
+from runtime.display import alarm_log
 from runtime.display.reading import Reader
 from runtime.display.snapshot import Snapshot
 from runtime.display.summary import Ending, summary
@@ -60,11 +60,12 @@ async def _trade(trader: Trader, view_name: str, console: Console) -> int:
     account = trader.kernel.context.books.account
     watcher = Watcher(trader.bundle.table.preset, account.equity_quote)
     reader = Reader(trader, watcher)
-    trader.kernel.observers.extend((watcher, log_alarm))
+    trader.kernel.observe(watcher, watcher.kinds)
+    trader.kernel.observe(alarm_log.log_alarm, alarm_log.KINDS)
     asked = Asked(trader)
     began_s = time.monotonic()
     view = view_of(view_name, trader, reader, console)
-    trader.kernel.observers.append(view)
+    trader.kernel.observe(view, view.kinds)
     heart = Heartbeat(trader.folder.path, lambda: told_of(trader, watcher))
     with asked.listening(), view, heart.beating():
         ticking = asyncio.create_task(_tick(view))
@@ -84,7 +85,7 @@ def told_of(trader: Trader, watcher: Watcher) -> dict[str, Any]:
     """What the heartbeat says besides that it beats."""
     context = trader.kernel.context
     return {
-        "market": utc(context.now_ns), "bars": watcher.bars, "trades": len(context.trades),
+        "market": utc(context.now_ns), "bars": watcher.bars, "trades": context.closed_trades,
         "positions": len(context.books.account.positions), "gate": trader.emergency.state_name,
         "alarms": watcher.alarm_count,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -24,7 +25,12 @@ _FRAMES = 4.0
 
 
 class View(Protocol):
-    """Something that is entered for the time of a run and hears every record."""
+    """Something that is entered for the time of a run and hears records of its ``kinds``."""
+
+    @property
+    def kinds(self) -> Collection[str] | None:
+        """Kinds of records it wants; None for all of them."""
+        ...
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -58,6 +64,8 @@ class _Timed:
 
 class ScreenView:
     """The whole screen; drawn by a thread of its own from the last snapshot taken."""
+
+    kinds: Collection[str] | None = None
 
     def __init__(self, trader: Trader, reader: Reader, console: Console) -> None:
         self._reader, self._console = reader, console
@@ -95,6 +103,8 @@ class ScreenView:
 
 class ProgressView:
     """A progress bar over the bars of a simulation."""
+
+    kinds: Collection[str] | None = (records.BAR, records.TRADE)
 
     def __init__(self, trader: Trader, reader: Reader, console: Console) -> None:
         self._trader, self._read = trader, _Timed(0.1)
@@ -140,6 +150,7 @@ class LinesView:
         self._status.due()
         # A simulation closes hundreds of trades a second: how it stands is enough.
         only_status = trader.plan.venue == "sim"
+        self.kinds: Collection[str] | None = (records.BAR,) if only_status else None
         self._events = None if only_status else EventLines(trader.bundle.table.preset, self._write)
 
     def __enter__(self) -> Self:
@@ -165,6 +176,8 @@ class LinesView:
 
 class NoView:
     """Shows nothing until the end."""
+
+    kinds: Collection[str] | None = ()
 
     def __init__(self, trader: Trader, reader: Reader, console: Console) -> None:
         pass

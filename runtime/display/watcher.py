@@ -26,6 +26,9 @@ class Watcher:
     Args:
         preset: names the actions.
         equity: present equity in quote, asked at every close.
+
+    Attributes:
+        kinds: of the records it follows.
     """
 
     def __init__(self, preset: ActionPreset, equity: Callable[[], float]) -> None:
@@ -34,7 +37,7 @@ class Watcher:
         self.now_ns = 0
         self.start = 0.0
         self.curve: deque[float] = deque(maxlen=_CURVE)
-        self.decisions: deque[DecisionLine] = deque(maxlen=_LAST)
+        self._decided_last: deque[Decision] = deque(maxlen=_LAST)
         self.trades: deque[TradeLine] = deque(maxlen=_LAST)
         self.alarms: deque[tuple[int, str, str]] = deque(maxlen=_LAST)
         self.alarm_count = 0
@@ -56,12 +59,24 @@ class Watcher:
             records.ALARM: self._alarm,
             records.FOREIGN: self._alarm,
         }
+        self.kinds = frozenset(self._kinds)
 
     def __call__(self, record: Record) -> None:
         """Take in one record."""
         handler = self._kinds.get(record.kind)
         if handler is not None:
             handler(record)
+
+    @property
+    def decisions(self) -> tuple[DecisionLine, ...]:
+        """The last decisions, oldest first."""
+        return tuple(
+            DecisionLine(
+                d.bar_close_ns, d.symbol, d.side, action_words(self._preset, d.chosen),
+                "" if d.qty_steps > 0 else d.reason,
+            )
+            for d in self._decided_last
+        )  # fmt: skip
 
     def totals(self) -> Totals:
         """Sums so far."""
@@ -106,11 +121,7 @@ class Watcher:
             self._reasons[_OPENED] += 1
         else:
             self._reasons[decision.reason or "SKIP"] += 1
-        reason = "" if decision.qty_steps > 0 else decision.reason
-        self.decisions.append(
-            DecisionLine(decision.bar_close_ns, decision.symbol, decision.side,
-                         action_words(self._preset, decision.chosen), reason)
-        )  # fmt: skip
+        self._decided_last.append(decision)
 
     def _skipped(self, record: Record) -> None:
         skipped: Skipped = record.body["skipped"]

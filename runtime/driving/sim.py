@@ -25,7 +25,6 @@ class SimStepper:
 
     def __init__(self, session: ExchangeSession, venue: SimVenue, feed: SimFeed) -> None:
         self.session, self.venue, self.feed = session, venue, feed
-        self._quotes = venue.quotes()
 
     @property
     def ended(self) -> bool:
@@ -50,7 +49,7 @@ class SimStepper:
         session = self.session
         index = session.point.vertex
         bars = self.feed.take_bars() if index == CLOSE else ()
-        return Step(index, session.now_ns, self._quotes, bars, session.ended)
+        return Step(index, session.now_ns, self.venue.quotes(), bars, session.ended)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from envs.core.quick import quick
 from runtime.kernel_ports import Quote
 from runtime.port_market import Bar
 
 OPEN, FIRST, SECOND, CLOSE = range(4)
 
 
+@quick
 @dataclass(frozen=True)
 class Step:
     """Where the market stands after an advance.

@@ -130,6 +130,8 @@ class TimedDriver:
         watch: the emergency stop; told of errors, of cycles without and of the age of data.
         max_bars: closes to run; None all.
         ended: whether the market has ended (a local exchange whose data is used up).
+        is_asking: whether a close waits for its models: positions are looked after meanwhile, and
+            the kernel sees to it that it finishes the look before it goes on.
 
     Attributes:
         bars, errors: closes handed to the kernel, steps that failed.
@@ -139,45 +141,37 @@ class TimedDriver:
         self, kernel: Timed, venue: Venue, feed: PricedFeed, clock: MarketClock,
         symbols: Sequence[str], settings: TimedSettings, stop: asyncio.Event, watch: Watch,
         max_bars: int | None = None, ended: Callable[[], bool] | None = None,
-        wall: Clock | None = None,
+        wall: Clock | None = None, is_asking: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self.kernel, self.venue, self.feed, self.clock = kernel, venue, feed, clock
         self.symbols, self.settings, self.stop = tuple(symbols), settings, stop
         self.bars = self.errors = 0
         self._watch, self._max_bars, self._ended = watch, max_bars, ended
-        self._wall = wall or SystemClock()
+        self._wall, self._is_asking = wall or SystemClock(), is_asking
         self._closes = Closes(symbols, settings.grace_s)
         self._failing = Failing()
         self._comparing: asyncio.Task[None] | None = None
         self._blocked: dict[str, str] = {}
+        self._look_s = self._watch_s = 0.0
 
     async def run(self) -> None:
         """The loop; a look at positions that was begun is finished before it ends."""
         settings, now_s = self.settings, self._wall.monotonic_s()
-        look_s, compare_s = now_s, now_s + settings.cycle_wall_s
-        watch_s = now_s + settings.watch_wall_s
+        self._look_s, self._watch_s = now_s, now_s + settings.watch_wall_s
+        compare_s = now_s + settings.cycle_wall_s
         waits = _Waits(self.venue, self.feed, self.stop)
         try:
             while not self._over():
                 now_s = self._wall.monotonic_s()
-                wake_s = min(look_s, watch_s, compare_s, self._close_due_s(now_s))
-                # What could not be taken is still there: told at once, it would be tried for ever.
-                again_s = self._failing.again_s(_LOOK)
-                if deaf := now_s < again_s:
-                    wake_s = min(wake_s, again_s)
-                await waits.any(wake_s - now_s, deaf=deaf)
+                wake_s = min(compare_s, self._close_due_s(now_s))
+                await self._until(waits, wake_s)
                 if self.stop.is_set():
                     break
                 now_s = self._wall.monotonic_s()
                 self._judge_health()
-                if now_s >= look_s or (waits.venue_told and now_s >= again_s):
-                    look_s = now_s + settings.monitor_wall_s
-                    await self._step(_LOOK, self._look())
-                await self._take_closes(now_s)
-                if now_s >= watch_s:
-                    watch_s = now_s + settings.watch_wall_s
-                    await self._step(_STOPS, self.kernel.watch())
-                    watch_s = max(watch_s, self._failing.again_s(_STOPS))
+                await self._look_if_due(waits.venue_told)
+                await self._take_closes(now_s, waits)
+                await self._watch_if_due(now_s)
                 if now_s >= compare_s:
                     compare_s = now_s + settings.cycle_wall_s
                     self._compare()
@@ -185,11 +179,35 @@ class TimedDriver:
                 if self._ended is not None and self._ended():
                     # No bar begins after the last one, by which it would be known to be closed.
                     await self._step(_LAST, self.feed.collect(self.clock.now_ns() // _NS_PER_MS))
-                await self._take_closes(self._wall.monotonic_s(), all_of_it=True)
+                await self._take_closes(self._wall.monotonic_s(), waits, all_of_it=True)
         finally:
             await waits.close()
             if self._comparing is not None:
                 await self._comparing
+
+    async def _until(
+        self, waits: _Waits, wake_s: float, also: asyncio.Task[None] | None = None
+    ) -> None:
+        """Wait until something is told or due."""
+        now_s = self._wall.monotonic_s()
+        wake_s = min(wake_s, self._look_s, self._watch_s)
+        # What could not be taken is still there: told at once, it would be tried for ever.
+        again_s = self._failing.again_s(_LOOK)
+        if deaf := now_s < again_s:
+            wake_s = min(wake_s, again_s)
+        await waits.any(wake_s - now_s, deaf=deaf, also=also)
+
+    async def _look_if_due(self, told: bool) -> None:
+        now_s = self._wall.monotonic_s()
+        if now_s >= self._look_s or (told and now_s >= self._failing.again_s(_LOOK)):
+            self._look_s = now_s + self.settings.monitor_wall_s
+            await self._step(_LOOK, self._look())
+
+    async def _watch_if_due(self, now_s: float) -> None:
+        if now_s >= self._watch_s:
+            self._watch_s = now_s + self.settings.watch_wall_s
+            await self._step(_STOPS, self.kernel.watch())
+            self._watch_s = max(self._watch_s, self._failing.again_s(_STOPS))
 
     def _compare(self) -> None:
         """Compare beside the rest: positions are to be looked after meanwhile."""
@@ -213,7 +231,7 @@ class TimedDriver:
             return math.inf
         return again_s if now_s < again_s else due_s
 
-    async def _take_closes(self, now_s: float, *, all_of_it: bool = False) -> None:
+    async def _take_closes(self, now_s: float, waits: _Waits, *, all_of_it: bool = False) -> None:
         """Hand the closes that are due to the kernel, in order."""
         self._closes.add(self.feed.take_bars(), now_s)
         while not self.stop.is_set():
@@ -228,7 +246,23 @@ class TimedDriver:
             self.clock.saw(close_ms * _NS_PER_MS)
             self.bars += 1
             close_ns, quotes = close_ms * _NS_PER_MS, self._quotes()
-            await self._step(_CLOSE, self.kernel.on_close(close_ns, bars, quotes=quotes))
+            step = self._step(_CLOSE, self.kernel.on_close(close_ns, bars, quotes=quotes))
+            await self._attended(asyncio.create_task(step), waits)
+
+    async def _attended(self, close: asyncio.Task[None], waits: _Waits) -> None:
+        """Let a close be dealt with; as long as it waits for its models, positions come first."""
+        try:
+            while not close.done():
+                if self._is_asking() and not self.stop.is_set():
+                    self._judge_health()
+                    await self._look_if_due(waits.venue_told)
+                    await self._watch_if_due(self._wall.monotonic_s())
+                    await self._until(waits, math.inf, also=close)
+                else:
+                    await asyncio.wait({close}, timeout=self.settings.least_s)
+        finally:
+            close.cancel()
+            await asyncio.gather(close, return_exceptions=True)
 
     async def _step(self, kind: str, work: Coroutine[Any, Any, None]) -> None:
         """One step of the kernel; an error is told where its kind fails as never before."""
@@ -289,13 +323,19 @@ class _Waits:
         self._tasks: dict[str, asyncio.Task[Any]] = {}
         self.venue_told = False
 
-    async def any(self, seconds: float, *, deaf: bool = False) -> None:
-        """Until something is told, or for so long; ``deaf`` to what the venue tells."""
-        names = [name for name in self._makers if not (deaf and name == "venue")]
+    async def any(
+        self, seconds: float, *, deaf: bool = False, also: asyncio.Task[None] | None = None
+    ) -> None:
+        """Until something is told, or for so long; ``deaf`` to what the venue tells.
+
+        ``also`` ends the wait too; the feed's news are then not waited for: they are closes.
+        """
+        shut = {"venue"} if deaf else set()
+        names = [n for n in self._makers if n not in (shut | {"feed"} if also else shut)]
         for name in names:
             if name not in self._tasks or self._tasks[name].done():
                 self._tasks[name] = asyncio.ensure_future(self._makers[name]())
-        wanted = [self._tasks[name] for name in names]
+        wanted = [self._tasks[name] for name in names] + ([also] if also else [])
         await asyncio.wait(wanted, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
         told = self._tasks["venue"]
         self.venue_told = told.done() and told.exception() is None and bool(told.result())

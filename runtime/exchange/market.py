@@ -85,7 +85,9 @@ class ExchangeMarket:
         self._most_ticks = -(-self.interval_ns // self.tick_ns) + 1
         self._index = {name: s for s, name in enumerate(market.symbols)}
         self._valid = [one.valid.tolist() for one in series.series]
+        self._traded: tuple[int, tuple[str, ...]] = (-1, ())
         self._first_open_ns = int(market.close_ns[0]) - market.interval_ns
+        self._offsets = tuple(vertex_ns(0, self.interval_ns, 1, 0, v) for v in range(CLOSE + 2))
 
     def index(self, symbol: str) -> int:
         """Column of a symbol."""
@@ -107,6 +109,14 @@ class ExchangeMarket:
         """Whether a symbol has this bar."""
         return row <= self.last_row and self._valid[self._index[symbol]][row] is True
 
+    def traded_in(self, row: int) -> tuple[str, ...]:
+        """Symbols that have this bar, by name; the bar asked last is kept."""
+        kept, names = self._traded
+        if kept != row:
+            names = tuple(name for name in self.symbols if self.trades_in(name, row))
+            self._traded = row, names
+        return names
+
     def last_traded_row(self, symbol: str, row: int) -> int:
         """Last bar a symbol has at or before ``row``."""
         valid = self._valid[self._index[symbol]]
@@ -125,11 +135,11 @@ class ExchangeMarket:
     def slip(self, symbol: str, row: int) -> float:
         """Slippage of fills in a bar, known before it."""
         # The same numbers as the column ``slip``, which is slow to read one by one.
-        return self.series.slip_next[self._index[symbol]][max(row - 1, 0)]
+        return self.series.slip_next[self._index[symbol]][row - 1 if row else 0]
 
     def vertex_time(self, row: int, vertex: int) -> int:
         """Market time of a vertex: thirds of the bar."""
-        return vertex_ns(self.open_ns(row), self.interval_ns, 1, 0, vertex)
+        return self._first_open_ns + row * self.interval_ns + self._offsets[vertex]
 
     def vertex(self, symbol: str, row: int, vertex: int) -> tuple[int, float]:
         """Last price and mark (float ticks) at a vertex of the ``path`` rule."""
@@ -180,10 +190,14 @@ class ExchangeMarket:
         ``now_ns`` is ``time_of(end)``.
         """
         slip = self.slip(symbol, end.row)
-        b, mark_b = self.quote(symbol, end)
         if end.vertex == 0 and end.tick == 0:
+            b, mark_b = self._path(symbol, end.row)[0]
             return Piece(True, b, b, mark_b, mark_b, slip, now_ns)
-        a, mark_a = self.quote(symbol, start)
+        if start.tick or end.tick:
+            (a, mark_a), (b, mark_b) = self.quote(symbol, start), self.quote(symbol, end)
+        else:
+            path = self._path(symbol, end.row)
+            (a, mark_a), (b, mark_b) = path[start.vertex], path[end.vertex]
         return Piece(False, a, b, mark_a, mark_b, slip, now_ns)
 
     def next_vertex(self, point: Point) -> Point:

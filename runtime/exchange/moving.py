@@ -6,7 +6,6 @@ vertex all symbols by name. Symbols without business only get their quote.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.exchange.engine import Engine
@@ -42,24 +41,19 @@ class MarketMove:
 
 
 class MarketWalk:
-    """Moves an engine through a market; ``lockstep`` by vertices, else by ticks."""
+    """Moves an engine through a market; ``lockstep`` by vertices, else by ticks.
+
+    Attributes:
+        point, now_ns: where the market stands, and its time there.
+        ended: whether the data is used up.
+    """
 
     def __init__(self, engine: Engine, market: ExchangeMarket, lockstep: bool) -> None:
         self.engine, self.market, self.lockstep = engine, market, lockstep
         self.klines = Klines(market)
         self.point = market.first
-        self._now_ns = 0
+        self.now_ns, self.ended = 0, False
         self._jump(market.first)
-
-    @property
-    def now_ns(self) -> int:
-        """Market time."""
-        return self._now_ns
-
-    @property
-    def ended(self) -> bool:
-        """Whether the data is used up."""
-        return self.market.is_last(self.point)
 
     @property
     def next_point(self) -> Point:
@@ -97,8 +91,8 @@ class MarketWalk:
         engine, market, start = self.engine, self.market, self.point
         end = self.next_point
         state, now_ns = engine.state, market.time_of(end)
-        traded = self._traded(end.row)
-        if end.vertex == 0 and end.tick == 0:
+        traded, begins = market.traded_in(end.row), end.vertex == 0 and end.tick == 0
+        if begins:
             for name in traded:
                 stamp = market.funding_at(name, end.row) if name in state.holdings else None
                 if stamp is not None:
@@ -106,16 +100,20 @@ class MarketWalk:
         for name in traded:
             if state.has_business(name):
                 engine.walk(name, market.piece(name, start, end, now_ns))
-            else:
+            elif begins:
                 self._set_quote(name, end)
-        self._arrive(end)
+            else:
+                # Slippage is that of the bar, which has begun.
+                quote = state.quotes[name]
+                quote.last_ticks, quote.mark_ticks = market.quote(name, end)
+        self._arrive(end, now_ns)
 
     def _jump(self, target: Point) -> None:
         market = self.market
         for name in market.symbols:
             row = market.last_traded_row(name, target.row)
             self._set_quote(name, target if row == target.row else Point(row, CLOSE))
-        self._arrive(target)
+        self._arrive(target, market.time_of(target))
 
     def _set_quote(self, name: str, point: Point) -> None:
         price, mark = self.market.quote(name, point)
@@ -126,16 +124,10 @@ class MarketWalk:
         else:
             quote.last_ticks, quote.mark_ticks, quote.slip = price, mark, slip
 
-    def _traded(self, row: int) -> Sequence[str]:
-        """Symbols that have a bar, by name."""
-        market = self.market
-        return [name for name in market.symbols if market.trades_in(name, row)]
-
-    def _arrive(self, point: Point) -> None:
-        self.point = point
-        self._now_ns = self.market.time_of(point)
+    def _arrive(self, point: Point, now_ns: int) -> None:
+        self.point, self.now_ns = point, now_ns
         # After the last close there is no open to wait for: the core closes there too.
-        ends = self.market.is_last(point)
+        self.ended = ends = self.market.is_last(point)
         self.engine.at_close = self.lockstep and point.vertex == CLOSE and not ends
         if ends:
             for name, quote in self.engine.state.quotes.items():
@@ -145,7 +137,7 @@ class MarketWalk:
     def report(self) -> MarketMove:
         """The last step as a value."""
         market, point, quotes = self.market, self.point, self.engine.state.quotes
-        traded = self._traded(point.row)
+        traded = market.traded_in(point.row)
         moves = tuple(
             SymbolMove(name, quotes[name].last_ticks, quotes[name].mark_ticks) for name in traded
         )

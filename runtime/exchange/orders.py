@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from envs.core.quick import quick
+
 BUY, SELL = 1, -1
 
 
@@ -67,7 +69,8 @@ class AlgoStatus(StrEnum):
 OPEN = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 
-@dataclass(frozen=True, slots=True)
+@quick
+@dataclass(frozen=True)
 class Order:
     """An order of the venue.
 
@@ -104,7 +107,8 @@ class Order:
         return self.status in OPEN
 
 
-@dataclass(frozen=True, slots=True)
+@quick
+@dataclass(frozen=True)
 class AlgoOrder:
     """A conditional order: waits for its trigger, then sends a child order.
 
@@ -147,7 +151,8 @@ class AlgoOrder:
         return (self.side == SELL) != takes_profit
 
 
-@dataclass(frozen=True, slots=True)
+@quick
+@dataclass(frozen=True)
 class Trade:
     """One fill of an order; ``realised_units`` is the gross result of what it closed."""
 
@@ -174,7 +179,8 @@ class IncomeType(StrEnum):
     TRANSFER = "TRANSFER"
 
 
-@dataclass(frozen=True, slots=True)
+@quick
+@dataclass(frozen=True)
 class Income:
     """One change of the wallet; they sum to wallet minus start, exactly."""
 
@@ -187,7 +193,8 @@ class Income:
     info: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@quick
+@dataclass(frozen=True)
 class OrderRequest:
     """An order asked for, already parsed to ticks and steps and through the filters."""
 
@@ -201,7 +208,8 @@ class OrderRequest:
     reduce_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@quick
+@dataclass(frozen=True)
 class AlgoRequest:
     """A conditional order asked for; ``qty_steps`` is 0 with ``close_position``."""
 

@@ -202,10 +202,10 @@ class ExchangeSession:
         Raises:
             FixInput: Not in lockstep, with a journal, or the market has ended.
         """
-        if not self.settings.lockstep or self._journal is not None or self.ended:
-            why = "the market has ended" if self.ended else "lockstep without a journal is needed"
-            raise FixInput(f"glide: {why}")
         walk, outbox = self._walk, self._outbox
+        if walk.ended or self._journal is not None or not walk.lockstep:
+            why = "the market has ended" if walk.ended else "lockstep without a journal is needed"
+            raise FixInput(f"glide: {why}")
         if self.state.has_business():
             walk.go()
         else:

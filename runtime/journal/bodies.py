@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 import orjson
 
+from agents.memory.setups import Bar as RememberedBar
 from envs.core.errors import DamagedArtifact
 from envs.core.trade import Decision, ResolvedDecision, ResolvedLabel
 from envs.core.view import DecisionView
@@ -111,6 +112,12 @@ def labels_of(body: Mapping[str, Any]) -> tuple[ResolvedLabel, ...]:
     """Labels of a 'labels' record."""
     labels: tuple[ResolvedLabel, ...] = decode(tuple[ResolvedLabel, ...], body.get(LABELS))
     return labels
+
+
+def regimes_of(body: Mapping[str, Any]) -> tuple[RememberedBar, ...]:
+    """Bars of a 'regimes' record, as the memory learned them."""
+    bars: tuple[RememberedBar, ...] = decode(tuple[RememberedBar, ...], body.get("bars"))
+    return bars
 
 
 def _part(body: Mapping[str, Any], name: str) -> dict[str, Any]:

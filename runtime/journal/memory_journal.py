@@ -34,17 +34,32 @@ class MemoryJournal:
         """Keep a record; raises TypeError where nothing knows how to write its body."""
         kept = self._sieve.keep(record)
         if kept is not None:
-            self._rows.append(checked_row(len(self._rows) + 1, kept, self._packer.text(kept)))
+            self._append(kept)
+
+    def leaves_out(self, kind: str, time_ns: int, why: str = "") -> bool:
+        """Count something of which the level keeps no record; False: its record is wanted."""
+        return self._sieve.leaves_out(kind, time_ns, why)
 
     async def commit(self, state: Callable[[], Mapping[str, Any]] | None = None) -> None:
         """Let what was added be read, with the state it led to."""
         if self._sieve.due():
+            self._add_tally()
             self._committed = len(self._rows)
             self._state = self._state if state is None else dumps(state())
 
     async def close(self) -> None:
         """Let everything be read."""
+        self._add_tally()
         self._committed = len(self._rows)
+
+    def _append(self, record: Record) -> None:
+        text = self._packer.text(record)
+        self._rows.append(checked_row(len(self._rows) + 1, record, text))
+
+    def _add_tally(self) -> None:
+        tally = self._sieve.tally()
+        if tally is not None:
+            self._append(tally)
 
     async def last_state(self) -> Mapping[str, Any] | None:
         """State of the last commit as JSON values."""

@@ -26,10 +26,10 @@ State = Callable[[], Mapping[str, Any]]
 class SqlJournal:
     """Append-only journal of one account; every commit is one transaction with its state.
 
-    Level ``full``: what ``commit`` has returned from is on disk. Level ``trades``: candidates,
-    trades and learning only, one transaction per 500 closes, written behind the caller's back; a
-    failure is told by a later commit or by ``close``. Reading methods block and see what is
-    committed. One journal writes a database at a time (``runtime.store.run_lock``).
+    Level ``full``: what ``commit`` has returned from is on disk. Level ``trades``: see ``Level``;
+    one transaction per 500 closes, written behind the caller's back; a failure is told by a later
+    commit or by ``close``. Reading methods block and see what is committed. One journal writes a
+    database at a time (``runtime.store.run_lock``).
 
     Raises (constructor):
         DamagedArtifact: The last line is not the one the state was written after.
@@ -58,11 +58,12 @@ class SqlJournal:
             TypeError: Its body holds what nothing knows how to write.
         """
         kept = self._sieve.keep(record)
-        if kept is None:
-            return
-        row = checked_row(self._last_seq + 1, kept, self._packer.text(kept))
-        self._queue.append(row)
-        self._last_seq += 1
+        if kept is not None:
+            self._append(kept)
+
+    def leaves_out(self, kind: str, time_ns: int, why: str = "") -> bool:
+        """Count something of which the level keeps no record; False: its record is wanted."""
+        return self._sieve.leaves_out(kind, time_ns, why)
 
     async def commit(self, state: State | None = None) -> None:
         """Write the records added since the last commit and the state they led to, as one.
@@ -75,6 +76,7 @@ class SqlJournal:
         self._state = state or self._state
         if not self._sieve.due():
             return
+        self._add_tally()
         if self.level is Level.FULL:
             if self._queue or state is not None:
                 await self._database.run(self._work(state), self._written)
@@ -89,6 +91,7 @@ class SqlJournal:
             StoreUnavailable: It could not be written.
         """
         self._land()
+        self._add_tally()
         if self._queue:
             await self._database.run(self._work(self._state), self._written)
 
@@ -126,6 +129,17 @@ class SqlJournal:
             FixInput: The file cannot be written.
         """
         return export_lines(rows.lines(self._database), path)
+
+    def _append(self, record: Record) -> None:
+        row = checked_row(self._last_seq + 1, record, self._packer.text(record))
+        self._queue.append(row)
+        self._last_seq += 1
+
+    def _add_tally(self) -> None:
+        """Say how much was left out since the last transaction."""
+        tally = self._sieve.tally()
+        if tally is not None:
+            self._append(tally)
 
     def _land(self) -> None:
         """Wait for the transaction under way; tell its failure."""

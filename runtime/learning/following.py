@@ -14,7 +14,7 @@ from runtime.learning.outcomes import Known
 from runtime.learning.values import trade_reward
 
 
-@dataclass
+@dataclass(slots=True)
 class Followed:
     """A row, and how far it has come. Bars are numbers that outlive the rows of a window.
 
@@ -73,14 +73,14 @@ class Followed:
         return np.asarray((known.since() <= row) & (ended[exits] | ~traded))
 
 
-def with_truth(f: Followed, known: Known, row: int, kind: int) -> Known:
+def with_truth(f: Followed, trade: ClosedTrade, known: Known, row: int, kind: int) -> Known:
     """Outcomes with the real result of the executed action, where the account differed.
 
     Only a position of exactly the action's size and plan stands for the action; ``row`` is that of
     its result.
     """
-    trade, chosen = f.outcome, f.decision.chosen
-    if not isinstance(trade, ClosedTrade) or chosen is None or f.decision.plan is not None:
+    chosen = f.decision.chosen
+    if chosen is None or f.decision.plan is not None:
         return known
     same_size = trade.qty_steps == int(f.view.qty_steps[chosen])
     if not same_size or trade.net_units == int(known.net_units[chosen]):

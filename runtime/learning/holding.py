@@ -7,7 +7,7 @@ made without costs. The count is known once that exit is: whoever begins later n
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,13 +16,15 @@ from envs.core.types import Int64Array
 Ends = tuple[int, int, int]
 NEVER = 2**62
 """A bar at which nothing is known yet."""
+_UNKNOWN: Ends = (NEVER, NEVER, NEVER)
 
 
-@dataclass
+@dataclass(slots=True)
 class Held:
     """One candidate row: its bar, side, and the bar each exit ends at (``NEVER``: not yet).
 
-    ``place`` counts the candidates before it, ``before`` those of them still held at its bar.
+    ``place`` counts the candidates before it that are still counted with, ``before`` those of them
+    still held at its bar; ``last`` is the bar at which the last of its exits ends.
     """
 
     bar: int
@@ -30,11 +32,11 @@ class Held:
     ends: Ends
     place: int = 0
     before: Ends = (0, 0, 0)
+    last: int = field(init=False)
 
-    @property
-    def last(self) -> int:
-        """Bar at which the last of the exits ends."""
-        return max(self.ends)
+    def __post_init__(self) -> None:
+        """Find the last of the exits given."""
+        self.last = max(self.ends)
 
 
 class Holding:
@@ -43,13 +45,18 @@ class Holding:
     def __init__(self) -> None:
         self.rows: list[Held] = []
         self._bars: list[int] = []
-        self._ended: tuple[list[int], ...] = ([], [], [])
+        self._ended: tuple[list[int], list[int], list[int]] = ([], [], [])
 
     def add(self, bar: int, side: int, ends: Ends) -> Held:
         """Add the newest candidate; which of the earlier ones ended by its bar must be known."""
         place = len(self._bars)
-        a, b, c = (place - bisect_right(ended, bar) for ended in self._ended)
-        held = Held(bar, side, (NEVER, NEVER, NEVER), place, (a, b, c))
+        near, mid, far = self._ended
+        before = (
+            place - bisect_right(near, bar),
+            place - bisect_right(mid, bar),
+            place - bisect_right(far, bar),
+        )
+        held = Held(bar, side, _UNKNOWN, place, before)
         self.rows.append(held)
         self._bars.append(bar)
         self.end(held, ends)
@@ -60,7 +67,7 @@ class Holding:
         for before, now, ended in zip(held.ends, ends, self._ended, strict=True):
             if before == NEVER and now < NEVER:
                 insort(ended, now)
-        held.ends = ends
+        held.ends, held.last = ends, max(ends)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -91,3 +98,10 @@ class Holding:
     def drop_before(self, bar: int) -> None:
         """Let go of candidates that ended before every bar that still asks."""
         self.rows = [h for h in self.rows if h.last > bar]
+        # All before the first that is left have ended by now: later ones count without them.
+        gone = self.rows[0].place if self.rows else len(self._bars)
+        del self._bars[:gone]
+        for ended in self._ended:
+            del ended[:gone]
+        for held in self.rows:
+            held.place -= gone

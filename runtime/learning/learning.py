@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from agents.memory.setups import HELD_BARS
 from agents.memory.setups import Bar as RememberedBar
 from agents.protocol import PaperTrader, SizingAgent
 from agents.reinforcement.algorithms import EXPONENTIAL
@@ -13,16 +15,18 @@ from agents.sizing.counterfactual import CounterfactualAgent
 from agents.sizing.math_mode import MathModeAgent
 from agents.sizing.q_learning import QLearningAgent
 from envs.core.decide import Desk
+from envs.core.errors import FixInput
 from envs.core.settings import CoreSettings
 from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, ResolvedLabel, Skipped
 from envs.core.view import DecisionView
-from runtime.kernel_ports import Signals
+from runtime.kernel_ports import Record, Signals
 from runtime.learning.checkpoints import Checkpoints
 from runtime.learning.learner import Learner, LearnsTrades
 from runtime.learning.next_states import Successors
 from runtime.learning.resolver import Resolver
 from runtime.learning.saved import saved_parts
 from runtime.learning.values import reward_kind
+from runtime.trading import records
 
 _EXECUTED = "executed"
 _MOMENTUM = "momentum_5"
@@ -41,6 +45,8 @@ class OnlineLearning:
         learn: False resolves as always and teaches nobody.
         checkpoints: where ``checkpoint`` writes; None keeps nothing.
         every: resolved decisions between two checkpoints.
+        tell: writes into the journal the bars that such advisers are told, before they are asked,
+            and each checkpoint.
 
     Attributes:
         learner: who learns, and how many rows were refused.
@@ -53,6 +59,7 @@ class OnlineLearning:
         self, signals: Signals, settings: CoreSettings, agent: SizingAgent, *, reward: str,
         advisers: Sequence[LearnsTrades] = (), learn: bool = True,
         checkpoints: Checkpoints | None = None, every: int = 500,
+        tell: Callable[[Record], None] | None = None,
     ) -> None:  # fmt: skip
         self.agent, self.checkpoints = agent, checkpoints
         self._signals, self._every = signals, every
@@ -73,6 +80,7 @@ class OnlineLearning:
             self.resolver = Resolver(signals, settings, grid, kind, papers)
         self.parts = saved_parts(agent, lambda: signals.manager, advisers)
         self._told = [a.learn_bar for a in advisers if hasattr(a, "learn_bar")]
+        self._tell = tell
         self._told_ns = self._now_ns = -1
         self._saved_at = 0
         self._begun = False
@@ -103,8 +111,8 @@ class OnlineLearning:
         self._now_ns = int(self._signals.data.market.close_ns[row])
         if not self._begun:
             self._begin()
-        if self._told:
-            self.tell_bars(self._now_ns)
+        if self._told and self.learner.enabled:
+            self._remember(row)
         return self.resolver.due(row)
 
     def _begin(self) -> None:
@@ -130,8 +138,6 @@ class OnlineLearning:
         interval = self._signals.data.market.interval_ns
         offset = int(self._signals.data.market.close_ns[0]) % interval
         close_ns = (time_ns - offset) // interval * interval + offset
-        if self._told:
-            self.tell_bars(close_ns)
         self.learner.learn(resolved, close_ns)
 
     def checkpoint(self, seq: int, *, force: bool = False) -> bool:
@@ -148,8 +154,11 @@ class OnlineLearning:
             return False
         if not force and count - self._saved_at < self._every:
             return False
-        self.checkpoints.save(self.parts, seq, self._extra())
+        made = self.checkpoints.save(self.parts, seq, self._extra())
         self._saved_at = count
+        if self._tell is not None:
+            name, files = made.folder.name, made.files
+            self._tell(records.checkpoint_record(max(self._now_ns, 0), name, seq, files))
         return True
 
     def _extra(self) -> dict[str, Any]:
@@ -173,22 +182,32 @@ class OnlineLearning:
         """Follow again what ``state`` names; ``found`` reads a decision from the journal."""
         self.resolver.restore(state, found)
 
-    def tell_bars(self, now_ns: int) -> None:
-        """Tell advisers that remember bars those that closed since the last time."""
+    def learn_bars(self, bars: Sequence[RememberedBar]) -> None:
+        """Tell advisers that remember bars those they were not told yet, oldest first."""
         if not self.learner.enabled:
             return
+        for bar in (b for b in bars if b.close_ns > self._told_ns):
+            for tell in self._told:
+                # One that was recovered before, for the signals' sake, knows it already.
+                with contextlib.suppress(FixInput):
+                    tell(bar)
+        self._told_ns = max(self._told_ns, max((b.close_ns for b in bars), default=-1))
+
+    def _remember(self, row: int) -> None:
+        """Let them learn the rows since the last time; older ones than they hold change nothing."""
         m = self._signals.data.market
         names = m.feature_names
         momentum = names.index(_MOMENTUM) if _MOMENTUM in names else -1
         first = int(m.close_ns.searchsorted(self._told_ns, side="right"))
-        last = int(m.close_ns.searchsorted(now_ns, side="right"))
-        for row in range(first, last):
-            for s, symbol in enumerate(m.symbols):
-                moved = float(m.features[row, s, momentum]) if momentum >= 0 else float("nan")
-                bar = RememberedBar(
-                    symbol, int(m.close_ns[row]), int(m.regime[row, s]),
-                    int(m.market_state[row, s]), moved,
-                )  # fmt: skip
-                for tell in self._told:
-                    tell(bar)
-        self._told_ns = max(self._told_ns, now_ns)
+        bars = [
+            RememberedBar(
+                symbol, int(m.close_ns[k]), int(m.regime[k, s]), int(m.market_state[k, s]),
+                float(m.features[k, s, momentum]) if momentum >= 0 else float("nan"),
+            )
+            for k in range(max(first, row + 1 - HELD_BARS), row + 1)
+            for s, symbol in enumerate(m.symbols)
+        ]  # fmt: skip
+        if bars and self._tell is not None:
+            self._tell(records.regimes_record(self._now_ns, bars))
+        if bars:
+            self.learn_bars(bars)

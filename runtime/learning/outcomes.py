@@ -59,9 +59,13 @@ class Known(NamedTuple):
 
 
 def fill_held(
-    address: int, row: int, last_row: int, s: int, side: int, regime: int, held: Any
-) -> None:
-    """Exit row (3,) of each exit strategy of a candidate without costs, -1 while it is held."""
+    address: int, row: int, last_row: int, s: int, side: int, regime: int, cut_off: int,
+    unknown: int, held: Any,
+) -> None:  # fmt: skip
+    """Exit row (3,) of each exit strategy of a candidate without costs.
+
+    ``unknown`` stands for one that is still held, or that ends at the row ``cut_off``.
+    """
     m, r = market_at(address), rules_at(address)
     contract, series = contract_at(m.contracts, s), series_at(address, s)
     price = series.ohlc[row, 3] * contract.tick_num / contract.tick_den
@@ -75,7 +79,8 @@ def fill_held(
             series, row, last_row, order, 0, r.interval_ns, r.intrabar, r.fees, contract,
             m.brackets[s],
         )  # fmt: skip
-        held[e] = got.end_row
+        open_still = got.end_row < 0 or got.end_row == cut_off
+        held[e] = unknown if open_still else got.end_row
 
 
 @cache
@@ -140,7 +145,7 @@ class Outcomes:
             from_units(view.equity_units), self._kind,
         )  # fmt: skip
         self._fill(self._address, entry, view.qty_steps, mask, self._stamps, reward, net, end)
-        last = max(int(end.max()), row + 1)
+        last = max(int(end[end.argmax()]), row + 1)
         if not self.live or ended:
             return Known(reward, net, end, None, row + 1, last)
         still = self._traded & mask & (view.qty_steps > 0) & (end < 0)
@@ -160,11 +165,10 @@ class Outcomes:
         out = self._held
         bound = self._bound(through, ended)
         regime = int(self.data.market.regime[row, s])
-        self._hold(self._free_address, row, bound, s, side, regime, out)
-        if self._is_cut_off(through, ended):
-            out[out == through] = -1
+        cut_off = through if self._is_cut_off(through, ended) else -1
         unknown = row if ended or not self.live else NEVER
-        a, b, c = (unknown if x < 0 else x for x in out.tolist())
+        self._hold(self._free_address, row, bound, s, side, regime, cut_off, unknown, out)
+        a, b, c = out.tolist()
         return a, b, c
 
     def _bound(self, through: int, ended: bool) -> int:

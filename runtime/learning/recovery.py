@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
+from agents.memory.setups import Bar as RememberedBar
 from envs.core.errors import DamagedArtifact
 from envs.core.trade import Decision, ResolvedDecision, ResolvedLabel
 from envs.core.view import DecisionView
-from runtime.journal.bodies import decision_of, labels_of, resolved_of
+from runtime.journal.bodies import decision_of, labels_of, regimes_of, resolved_of
 from runtime.journal.entries import Entry
 from runtime.learning.checkpoints import Checkpoints, Generation
 from runtime.learning.learning import OnlineLearning
 
-DECISION, LABELS, RESOLVED = "decision", "labels", "resolved"
+DECISION, LABELS, REGIMES, RESOLVED = "decision", "labels", "regimes", "resolved"
 Found = Callable[[str], tuple[DecisionView, Decision]]
 _log = logging.getLogger(__name__)
 
@@ -102,6 +103,10 @@ class Learns(Protocol):
         """Learn the labels of one close."""
         ...
 
+    def learn_bars(self, bars: Sequence[RememberedBar]) -> None:
+        """Let the memory learn the bars of one record."""
+        ...
+
     def learn_again(self, resolved: Sequence[ResolvedDecision], time_ns: int) -> None:
         """Learn the resolved decisions of one close."""
         ...
@@ -121,6 +126,8 @@ class Relearning:
             self.flush()
         if entry.kind == LABELS:
             self._learning.learn_labels(labels_of(entry.body))
+        elif entry.kind == REGIMES:
+            self._learning.learn_bars(regimes_of(entry.body))
         elif entry.kind == RESOLVED:
             self._batch.append(resolved_of(entry.body, self._found))
             self._time_ns = entry.time_ns

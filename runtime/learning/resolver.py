@@ -76,8 +76,12 @@ class Resolver:
             paper = self._paper_action(view)
             if paper is None:
                 outcome = Skipped(decision.reason or "SKIP")
-        self._follow(self._order, view, decision, sent, outcome).paper = paper
+        f = self._follow(self._order, view, decision, sent, outcome)
+        f.paper = paper
         self._order += 1
+        if not (sent or self.live):
+            known, shift = self._known(f, view.row, False), self._shift
+            self._rouse(f, min(f.first(known, shift), f.ready(known, shift)))
 
     def _paper_action(self, view: DecisionView) -> int | None:
         """Action a skipped row is followed with, unless another one of its symbol is."""
@@ -124,10 +128,10 @@ class Resolver:
         tape = self._signals.tape
         # The present row has no signal yet; its candidates begin when they are watched.
         first = row - LOOK_BACK_BARS if last < 0 else row - (now - last)
-        first = max(0, first)
-        for t, s in np.argwhere(tape.candidate[first:row]).tolist():
-            if self._holding[s].at(first + t + self._shift) is None:
-                self._begin(first + t, s, int(tape.side[first + t, s]), row)
+        for t in range(max(0, first), row):
+            for s in tape.candidate[t].nonzero()[0].tolist():
+                if self._holding[s].at(t + self._shift) is None:
+                    self._begin(t, s, int(tape.side[t, s]), row)
         self._hold_on(row, now, False)
         return now
 
@@ -175,14 +179,12 @@ class Resolver:
             held = self._begin(view.row, s, view.side, view.row)
         f = Followed(order, view, decision, bar, held, sent, outcome)
         self._followed[decision.decision_id] = f
-        if not f.waits:
-            self._rouse(f, 0)
         return f
 
     def _rouse(self, f: Followed, bar: int) -> None:
-        """Look at a row again at a bar."""
-        f.wake = bar
+        """Look at a row again at a bar; of bars that come one by one every row is looked at."""
         if not self.live:
+            f.wake = bar
             heappush(self._alarms, (bar, f.order, f.decision.decision_id))
 
     def _awake(self, now: int, ended: bool) -> list[tuple[str, Followed]]:
@@ -219,8 +221,9 @@ class Resolver:
                 del self._followed[name]
             else:
                 self._rouse(f, due if resolved is None else ready)
-        out.sort(key=lambda x: x[:2])
-        return tuple(r for _, _, r in out)
+        # No two rows have the same order, so the third is never compared.
+        out.sort()
+        return tuple([r for _, _, r in out])
 
     def _resolved(self, f: Followed, known: Known, now: int, ready: int) -> ResolvedDecision:
         """Part of a row that is to be given out now."""
@@ -255,7 +258,9 @@ class Resolver:
             known = self._outcomes.known(f.view, f.bar - self._shift, through, ended)
             # Of bars that are all there the outcome is looked up once.
             f.known = None if self.live else known
-        return with_truth(f, known, min(f.part0 - self._shift, row), self._kind)
+        if not isinstance(f.outcome, ClosedTrade):
+            return known
+        return with_truth(f, f.outcome, known, min(f.part0 - self._shift, row), self._kind)
 
     def state(self) -> dict[str, Any]:
         """What is followed, by decision id, and the candidates that may overlap with it."""
@@ -301,5 +306,7 @@ class Resolver:
             view = replace(view, row=view.bar_close_ns // self._interval_ns - self._shift)
             f = self._follow(int(saved["order"]), view, decision, bool(saved["sent"]), outcome)
             f.paper, f.part0 = saved["paper"], NEVER if part0 is None else int(part0)
+            if not f.waits:
+                self._rouse(f, 0)
         if self.live and self._seen >= 0:
             self._hold_on(row, self._seen, False)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.memory.setups import Bar as RememberedBar
 from agents.reinforcement.manager import ReinforcementManager
+from agents.sizing.math_mode import MathModeAgent
 from envs.core.decide import decide
 from envs.core.errors import FixInput
 from envs.core.events import LedgerEntry
+from envs.core.instrument import Instrument
 from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, ResolvedLabel
 from envs.core.view import DecisionView
 from envs.market.sources import interval_ns_of
@@ -19,11 +22,11 @@ from runtime.journal.codec import decode
 from runtime.journal.entries import Entry
 from runtime.learning.checkpoints import Generation
 from runtime.learning.learner import Learner
-from runtime.learning.recovery import Relearning, decision_reader
+from runtime.learning.recovery import REGIMES, Relearning, decision_reader
 from runtime.learning.saved import content_digest_of, saved_parts
 from runtime.port_values import Fill
 from runtime.replay.differences import Difference, differences
-from runtime.replay.opening import Subject
+from runtime.replay.opening import RUN, Subject
 from runtime.replay.report import Report
 from runtime.replay.signals import SignalCheck
 from runtime.replay.trades import TradeCheck
@@ -36,17 +39,20 @@ class Replayer:
     """Agents of a run as they stood at each of its decisions.
 
     Raises (constructor):
-        FixInput: The run had members whose memory a journal does not hold.
+        FixInput: The run had a memory, and its journal is older than the records of regimes.
     """
 
     def __init__(self, subject: Subject) -> None:
         self.subject, self.report = subject, Report()
         bundle, settings = subject.bundle, subject.settings
         minds = minds_of(bundle, settings, timed=False)
-        if any(hasattr(a, "learn_bar") for a in minds.advisers):
+        self._memories = [a.learn_bar for a in minds.advisers if hasattr(a, "learn_bar")]
+        # What a coarse journal's agents learned is not in it: they cannot be asked again.
+        self._knows = subject.whole or not subject.learned
+        if self._memories and subject.learned and subject.whole and not _has_regimes(subject):
             raise FixInput(
-                "MEMORY_ENABLED=true: the memory learns regimes bar by bar, which the journal does "
-                "not hold, so its advice cannot be recomputed"
+                "MEMORY_ENABLED=true, but the journal does not hold the regimes that the memory "
+                "learned (it was written by an older version): its advice cannot be recomputed"
             )
         self._brain, self._chain = minds.brain, minds.chain
         self.manager: ReinforcementManager = bundle.manager
@@ -59,11 +65,13 @@ class Replayer:
         self._found = _Remembering(subject)
         self._relearning = Relearning(self, self._found)
         self._signals = SignalCheck(self.manager, bundle.pool_line, settings.core)
-        instruments = {i.symbol: i for i in bundle.instruments}
-        self._trades = TradeCheck(instruments)
+        self._trades = TradeCheck({})
         self._generations = self._later_generations()
         if not subject.whole:
             self.report.signals.note = "journal of level trades: labels are not in it"
+        if not self._knows:
+            lacking = "journal of level trades: what was learned is not in it"
+            self.report.decisions.note = self.report.learned.note = lacking
 
     def run(self, progress: Callable[[int], None] | None = None) -> Report:
         """Replay everything; ``progress`` is told the number of each record."""
@@ -84,6 +92,13 @@ class Replayer:
         """Learn the labels of one close, as the run did."""
         self.learner.learn_labels(labels)
 
+    def learn_bars(self, bars: Sequence[RememberedBar]) -> None:
+        """Let the memory learn bars, as the run did."""
+        if self.learner.enabled:
+            for bar in bars:
+                for learn in self._memories:
+                    learn(bar)
+
     def learn_again(self, resolved: Sequence[ResolvedDecision], time_ns: int) -> None:
         """Learn the resolved decisions of one close, as the run did."""
         bar = interval_ns_of(self.subject.settings.run.timeframe)
@@ -101,11 +116,13 @@ class Replayer:
 
     def _check(self, entry: Entry) -> None:
         where = f"record {entry.seq} {entry.kind} {entry.key}"
-        if entry.kind == DECISION:
+        if entry.kind == DECISION and self._knows:
             view, decision = decision_of(entry.body)
             self._found.remember(view, decision)
             self._relearning.flush()
             self._check_decision(where, view, decision)
+        elif entry.kind == RUN:
+            self._adopt(entry.body)
         elif entry.kind == SIGNAL and not self.report.signals.note:
             self._relearning.flush()
             body = decode(dict[str, Any], dict(entry.body))
@@ -118,6 +135,14 @@ class Replayer:
             trade: ClosedTrade = decode(ClosedTrade, entry.body["trade"])
             self.report.trades.judge(where, self._trades.closed(trade))
 
+    def _adopt(self, run: Mapping[str, Any]) -> None:
+        """Count in the contracts that this start of the run traded."""
+        changed = [Instrument.from_json(body) for body in run.get("contracts", ())]
+        instruments = {i.symbol: i for i in (*self.subject.bundle.instruments, *changed)}
+        self._trades.adopt(instruments)
+        if isinstance(self._brain, MathModeAgent):
+            self._brain.adopt(instruments)
+
     def _check_decision(self, where: str, view: DecisionView, decision: Decision) -> None:
         again = decide(view, self._brain, self._chain)
         self.report.decisions.judge(where, differences(decision, again))
@@ -128,6 +153,7 @@ class Replayer:
         checkpoints = self.subject.checkpoints
         if checkpoints is None:
             self.report.learned.note = "no checkpoints beside this journal"
+        if checkpoints is None or not self._knows:
             return []
         return sorted(checkpoints.generations(), key=lambda g: g.seq)
 
@@ -151,6 +177,14 @@ class Replayer:
                 )
                 if then != now:
                     yield Difference(part.name, then, now)
+
+
+def _has_regimes(subject: Subject) -> bool:
+    """Whether the memory's bars are in the journal, or nothing is in it that needed them."""
+    journal = subject.journal
+    return next(iter(journal.read({REGIMES})), None) is not None or (
+        next(iter(journal.read({DECISION})), None) is None
+    )
 
 
 class _Remembering:

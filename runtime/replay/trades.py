@@ -27,8 +27,12 @@ class TradeCheck:
     """Collects fills and funding by decision, and compares each closed trade with them."""
 
     def __init__(self, instruments: Mapping[str, Instrument]) -> None:
-        self._contracts = {name: contract_of(i) for name, i in instruments.items()}
+        self.adopt(instruments)
         self._open: dict[str, _Business] = {}
+
+    def adopt(self, instruments: Mapping[str, Instrument]) -> None:
+        """Count in the ticks and steps of these contracts from now on."""
+        self._contracts = {name: contract_of(i) for name, i in instruments.items()}
 
     def fill(self, decision_id: str, fill: Fill) -> None:
         """Note one fill."""

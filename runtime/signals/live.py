@@ -32,10 +32,13 @@ from runtime.signals.live_window import CAPACITY, KEPT_ROWS, LiveWindow
 from runtime.signals.past import Past, past_of, silence, without
 from runtime.signals.row_writer import RowWriter, empty_tape
 from runtime.signals.snapshots import Snapshot, Snapshots
+from runtime.signals.turn import Turn
 from runtime.signals.voters import Voter
 from runtime.signals.weight_course import WeightCourse, weigh_again
 
 NEVER_ROW = 2**40
+_HISTORY_S = 10.0
+"""Seconds for the votes of a bar of the history, on which nobody waits to decide."""
 _log = logging.getLogger(__name__)
 
 
@@ -57,9 +60,14 @@ class LiveSignals:
             gives the same bits as a process that never stopped. Bars after the close of a restored
             state are ``pending``.
         instruments: contracts of those symbols; their ticks must hold the history's prices.
-        budget_s: seconds ``vote`` may take; models that are not done by then abstain.
+        budget_s: seconds ``vote`` may take; models that are not done by then abstain, and no other
+            question is put to them before they have come back.
         learning: False: no label is learned or returned.
         clock: monotonic seconds.
+
+    Attributes:
+        turn: held by whoever hands a close on; lent while the models are asked, when others may
+            look after positions but hand no close on.
     """
 
     data: MarketSeries
@@ -84,6 +92,7 @@ class LiveSignals:
         if not names or names != sorted(set(names)) or names != [i.symbol for i in instruments]:
             raise FixData(f"one series and contract per symbol, by name: got {', '.join(names)}")
         self.manager, self.row, self.last_row = manager, -1, NEVER_ROW
+        self.turn = Turn()
         self._history, self._instruments, self._voter = history, instruments, voter
         self._settings, self._line, self._slopes = settings, line, slopes
         self._budget_s, self._learning, self._clock = budget_s, learning, clock
@@ -113,7 +122,7 @@ class LiveSignals:
         gc.freeze()
 
     async def stop(self) -> None:
-        """End the worker thread."""
+        """End the threads."""
         if self._started:
             await asyncio.to_thread(self._work.close)
 
@@ -169,12 +178,14 @@ class LiveSignals:
         return tuple(labels)
 
     async def vote(self) -> None:
-        """Features of the row, and all models about all its symbols, in the worker thread.
+        """Features of the row, and all models about all its symbols, in threads of their own.
 
         What fails or is late abstains. While the row is one of the history there is no hurry.
         """
-        budget = None if self._close_ns <= self._history_ns else self._budget_s
-        failed = await self._work.vote(self.row, budget)
+        past = self._close_ns <= self._history_ns
+        budget = max(_HISTORY_S, self._budget_s) if past else self._budget_s
+        async with self.turn.lent():
+            failed = await self._work.vote(self.row, budget)
         self._abstained += [(self._close_ns, name) for name in failed]
         if failed:
             _log.warning("%s: abstain at %d ns", ", ".join(failed), self._close_ns)
@@ -189,6 +200,11 @@ class LiveSignals:
     def settled(self) -> None:
         """Wait until what is prepared between two bars is done."""
         self._work.settle()
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether the models have not come back from a question for ten seconds."""
+        return self._work.is_hanging
 
     @property
     def spent_s(self) -> Mapping[str, float]:

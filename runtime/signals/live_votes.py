@@ -1,11 +1,12 @@
-"""Features and votes of one row in one worker thread, within a budget of time."""
+"""Features and votes of one row, each in a thread of its own, within a budget of time."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from ensemble.batch import ModelAnswer, silent
@@ -14,16 +15,32 @@ from envs.market.following import Following
 from envs.market.settings import MarketSettings
 from runtime.signals.live_window import LiveWindow
 from runtime.signals.voters import Voter
+from runtime.signals.worker import Worker
 
-LATE = "LATE"
-FAILED = (LATE, "ERROR")
+LATE, ERROR, BUSY = "LATE", "ERROR", "BUSY"
+FAILED = (LATE, ERROR, BUSY)
 """Reasons that another attempt might not have: a restart must know of them."""
+_END_S, _HANGS_S = 5.0, 10.0
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass
+class _Question:
+    """One row asked of all models; ``reason`` is why those abstain that have not answered."""
+
+    row: int
+    answers: list[ModelAnswer] = field(default_factory=list)
+    reason: str = LATE
+    given_up: bool = False
+
+
 class LiveVotes:
     """Computes rows of the window: features of all symbols, then each model's answer.
+
+    The models' thread reads the window and writes nothing, and an answer that was given up is
+    dropped: rows may come and go while a model hangs. Until it has answered no other question is
+    put.
 
     Args:
         row: the last row whose features are known.
@@ -39,12 +56,19 @@ class LiveVotes:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self._window, self._voter, self._settings, self._clock = window, voter, settings, clock
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="signals")
+        self._features, self._models = Worker("features"), Worker("models")
         self._following: Following | None = Following(window.columns, settings, row)
         self._known = row
         self._late: set[int] = set()
         self._preparing: Future[None] | None = None
+        self._asked: Future[None] | None = None
+        self._asked_s = 0.0
         self.spent: dict[str, float] = {}
+
+    @property
+    def is_hanging(self) -> bool:
+        """Whether the models have not come back from a question for ten seconds."""
+        return self._is_asked and self._clock() - self._asked_s > _HANGS_S
 
     def shifted(self, k: int) -> None:
         """The window dropped its ``k`` oldest rows."""
@@ -54,35 +78,46 @@ class LiveVotes:
         """A bar of a symbol came late: its window must be read anew."""
         self._late.add(s)
 
-    async def vote(self, row: int, budget_s: float | None) -> list[str]:
+    async def vote(self, row: int, budget_s: float) -> list[str]:
         """Features up to ``row`` and its votes; returns the models that had no time or failed.
 
-        Features are always waited for; models that are not done when the budget is spent (None:
-        no limit) abstain on every symbol.
+        Features are always waited for; models that are not done when the budget is spent abstain
+        on every symbol. All of them do while one hangs, or where the voter itself fails: it alone
+        knows what its other answers are worth.
         """
         begun = self._clock()
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._worker, self._compute, row)
-        answers: list[ModelAnswer] = []
-        given_up: list[bool] = []
-        job = loop.run_in_executor(self._worker, self._ask, row, answers, given_up)
-        left = None if budget_s is None else max(0.0, budget_s - (self._clock() - begun))
-        await asyncio.wait({job}, timeout=left)
-        given_up.append(True)
-        return self._take(row, answers[:])
+        await asyncio.wrap_future(self._features.submit(lambda: self._compute(row)))
+        question = _Question(row)
+        if self._is_asked:
+            question.reason = BUSY
+            return self._take(question)
+        self._asked_s = self._clock()
+        self._asked = self._models.submit(lambda: self._ask(question))
+        answered = asyncio.wrap_future(self._asked)
+        await asyncio.wait({answered}, timeout=max(0.0, budget_s - (self._clock() - begun)))
+        question.given_up = True
+        # Else it would tell a loop that may be gone.
+        answered.cancel()
+        return self._take(question)
 
     def prepare(self) -> None:
         """Do beforehand what the next row needs of the bars that are there."""
-        self._preparing = self._worker.submit(self._prepare)
+        self._preparing = self._features.submit(self._prepare)
 
     def settle(self) -> None:
-        """Wait until nothing reads the bars any more: they are about to change."""
+        """Wait until nothing computes with the bars any more: they are about to change."""
         if self._preparing is not None:
             self._preparing.result()
 
     def close(self) -> None:
-        """End the worker; what it is doing is finished first."""
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        """End the threads; what they are doing is finished first, unless it hangs."""
+        self._features.close(_END_S)
+        if not self._models.close(0.0 if self._is_asked else _END_S):
+            _log.error("the models still have not answered: their thread ends with the process")
+
+    @property
+    def _is_asked(self) -> bool:
+        return self._asked is not None and not self._asked.done()
 
     def _compute(self, row: int) -> None:
         begun = self._clock()
@@ -101,24 +136,25 @@ class LiveVotes:
             self._following = None
         self.spent["features"] = self._clock() - begun
 
-    def _ask(self, row: int, answers: list[ModelAnswer], given_up: Sequence[bool]) -> None:
+    def _ask(self, question: _Question) -> None:
         begun = self._clock()
         try:
-            for answer in self._voter.answers(self._window.dataset, row):
-                if given_up:
+            for answer in self._voter.answers(self._window.dataset, question.row):
+                if question.given_up:
                     return
-                answers.append(answer)
+                question.answers.append(answer)
                 self.spent[answer.model] = self._clock() - begun
                 begun = self._clock()
-        except Exception:  # who has not answered abstains
-            _log.exception("votes of row %d", row)
+        except Exception:  # a close without signals; exits must go on
+            _log.exception("votes of row %d", question.row)
+            question.answers, question.reason = [], ERROR
 
-    def _take(self, row: int, answers: Sequence[ModelAnswer]) -> list[str]:
-        votes, n = self._window.votes, self._window.market.n_symbols
-        given = {answer.model: answer for answer in answers}
+    def _take(self, question: _Question) -> list[str]:
+        votes, n, row = self._window.votes, self._window.market.n_symbols, question.row
+        given = {answer.model: answer for answer in question.answers[:]}
         failed = []
         for m, name in enumerate(MODEL_NAMES):
-            answer = given.get(name) or silent(name, n, LATE)
+            answer = given.get(name) or silent(name, n, question.reason)
             votes.p_up[row, :, m], votes.p_down[row, :, m] = answer.p_up, answer.p_down
             votes.valid[row, :, m], votes.ev[row, :, m] = answer.valid, answer.ev
             if answer.reason in FAILED:

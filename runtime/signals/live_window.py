@@ -148,6 +148,8 @@ class LiveWindow:
             one = self.data.series[s]
             one.funding[row], one.stamp[row] = rate, stamp
             one.slip[row] = self.data.slip_next[s][before]
+            # Until the row's own is known: positions are looked after meanwhile.
+            self.data.slip_next[s][row] = self.data.slip_next[s][before]
             packed_row = self.data.rows[row, s]
             packed_row[packed.FUNDING], packed_row[packed.STAMP] = rate, stamp
             packed_row[packed.SLIP] = one.slip[row]

@@ -26,7 +26,7 @@ UNKNOWN = -1
 
 
 class OrderGate(StrEnum):
-    """What may be sent: everything; what reduces, and cancels; cancels alone (by hand)."""
+    """What may be sent: everything; what reduces, and cancels; the same, by an operator's hand."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
@@ -60,6 +60,9 @@ class EmergencyStop(StopGate):
             before it sends anything that the change allows.
         live: settings of the runtime.
         auto_acknowledge: from ``auto_acknowledges``.
+
+    Attributes:
+        acks: acknowledgements of operators since the start of this process, of whatever.
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class EmergencyStop(StopGate):
         auto_acknowledge: bool = False,
     ) -> None:
         self.live = LiveSettings() if live is None else live
+        self.acks = 0
         super().__init__(
             settings, equity_quote, now_ns, persist, auto_acknowledge, self.live.ess_ack_from_level
         )
@@ -160,7 +164,7 @@ class EmergencyStop(StopGate):
         return self.active and now_ns >= self._symbols.get(symbol, 0)
 
     def halt(self, name: str, note: str, now_ns: int) -> None:
-        """Let nothing but cancels through until ``release``; resting stops stay at the venue."""
+        """Let no entries through until ``release``; exits and stops go on."""
         self.halted = Halt(_text("name", name), _text("note", note), now_ns)
         self._write("HALTED", now_ns, by=name, note=note)
 
@@ -201,6 +205,7 @@ class EmergencyStop(StopGate):
             if not known:
                 self._write("REQUEST_IGNORED", now_ns, by=r.by, note=r.note, ask=r.ask.value)
             elif r.ask is Ask.ACK:
+                self.acks += 1
                 self.acknowledge(r.by, r.note, now_ns)
             elif r.ask is Ask.TRIP:
                 self.trip(r.level, f"{why.OPERATOR}:{r.number}", now_ns, f"{r.by}: {r.note}")
@@ -233,11 +238,6 @@ class EmergencyStop(StopGate):
         if self.halted is not None:
             return OrderGate.HALTED
         return OrderGate.ACTIVE if self.active else OrderGate.REDUCING
-
-    @property
-    def exits_allowed(self) -> bool:
-        """Whether exits and stops may be sent: in every state; only a halt by hand forbids it."""
-        return self.halted is None
 
 
 def _text(what: str, text: str) -> str:

@@ -24,6 +24,9 @@ from envs.core.rules.limits import (
     Ess,
     Ladder,
     cooldown_ns,
+    drawdowns,
+    raise_high_waters,
+    trigger_level,
 )
 from envs.core.settings import CoreSettings
 from runtime.kernel_ports import Record
@@ -91,11 +94,13 @@ class StopGate(Gate):
         ``flat`` must be the venue's word, not our own book's. What is not a finite number counts
         as unknown, which is a full loss.
         """
-        before, ladder, dd = self.ess, self.ladder, self.drawdowns
-        acknowledged, events = self.acknowledged, len(self.events)
         self._now_ns = now_ns
         if not math.isfinite(equity + unrealised + wallet):
             equity, unrealised, wallet = _finite(equity), _finite(unrealised), _finite(wallet)
+        elif asked == 0 and self._stays_armed(equity, unrealised, wallet, now_ns):
+            return 0
+        before, ladder, dd = self.ess, self.ladder, self.drawdowns
+        acknowledged, events = self.acknowledged, len(self.events)
         if equity == equity:
             self._equity = equity
         level = super().evaluate(
@@ -106,6 +111,20 @@ class StopGate(Gate):
             self._after_evaluation(_Kept(ladder, before, dd, acknowledged, events), now_ns)
         level, self._pending = max(level, self._pending), 0
         return level
+
+    def _stays_armed(self, equity: float, unrealised: float, wallet: float, now_ns: int) -> bool:
+        """Evaluate an armed stop about which there is nothing to tell; False changes nothing.
+
+        Nearly every evaluation is one of these, so they go without the rest of the table.
+        """
+        if self.ess.state != ARMED or self._stops or self.causes or self._pending or self._unsaved:
+            return False
+        ladder = raise_high_waters(self.ladder, equity, now_ns)
+        dd = drawdowns(ladder, equity, unrealised, wallet)
+        if dd.daily >= self._warn_at or trigger_level(dd, 0, self.ess, self.limits) > 0:
+            return False
+        self.ladder, self.drawdowns, self._equity = ladder, dd, equity
+        return True
 
     def trip(
         self, level: int, cause: str, now_ns: int, detail: str = "", lasting: bool = False

@@ -50,16 +50,18 @@ class Books:
 
     def __init__(self, account: Account, symbols: tuple[str, ...]) -> None:
         self.account, self.symbols = account, symbols
+        self._index = {name: s for s, name in enumerate(symbols)}
         self.tickets: dict[int, Ticket] = {}
         self.quotes: dict[str, Quote] = {}
         self.seen: dict[str, set[int]] = {name: set() for name in symbols}
         self.floor: dict[str, int] = dict.fromkeys(symbols, 0)
 
-    def set_quotes(self, quotes: Mapping[str, Quote], data: MarketSeries) -> None:
+    def set_quotes(self, quotes: Mapping[str, Quote]) -> None:
         """Take over where the contracts stand; marks value the account."""
+        self.quotes.update(quotes)
+        marks, index = self.account.marks, self._index
         for symbol, quote in quotes.items():
-            self.quotes[symbol] = quote
-            self.account.marks[data.market.symbols.index(symbol)] = quote.mark_ticks
+            marks[index[symbol]] = quote.mark_ticks
 
     def knows(self, fill: Fill) -> bool:
         """Whether a fill was booked before, or is of a contract that is not traded."""

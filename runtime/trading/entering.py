@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -10,7 +11,16 @@ from envs.core.position import PendingEntry
 from envs.core.rules.walk import STYLE_MARKET, STYLE_POST_ONLY
 from runtime.port_errors import VenueRefused, VenueUnavailable
 from runtime.port_events import Filled
-from runtime.port_values import Answer, Force, NewOrder, OrderView, Outcome, Purpose, TriggerView
+from runtime.port_values import (
+    Answer,
+    Fill,
+    Force,
+    NewOrder,
+    OrderView,
+    Outcome,
+    Purpose,
+    TriggerView,
+)
 from runtime.trading import records
 from runtime.trading.context import Context
 from runtime.trading.taking import Taking
@@ -19,6 +29,7 @@ from runtime.trading.tickets import Ticket
 _LOG = logging.getLogger(__name__)
 _TOLD_S = 0.3
 """How long the stream may take to tell a fill that an answer spoke of."""
+_FETCH_S, _GLANCE_S, _AGAIN_S = 2.0, 0.05, (0.05, 0.2)
 MOMENT_S = 0.5
 """How long a cycle waits for the works of single contracts before it goes on."""
 Protect = Callable[[int], Awaitable[None]]
@@ -67,16 +78,51 @@ class Entering:
             await at_work.wait(MOMENT_S)
 
     async def fetch(self, ticket: Ticket) -> bool:
-        """Ask for fills of a contract that nobody has told; False while the venue is silent."""
-        # Not since the last one told: a stream that loses one tells later ones all the same.
-        after = self._c.books.floor[ticket.symbol]
+        """Ask for fills of a contract that nobody has told; False while the venue is silent.
+
+        A position may be bare meanwhile: a question that failed is asked again at once, and one
+        that somebody else's answer has settled is given up.
+        """
+        asking, lacked = asyncio.ensure_future(self._fills_of(ticket.symbol)), ticket.awaits_fills
         try:
-            fills = await self._c.venue.fills_since(ticket.symbol, after)
-        except (VenueRefused, VenueUnavailable) as error:
+            async with asyncio.timeout(_FETCH_S):
+                while not (await asyncio.wait({asking}, timeout=_GLANCE_S))[0]:
+                    if lacked and not ticket.awaits_fills:
+                        return True
+            fills = asking.result()
+        except (VenueRefused, VenueUnavailable, TimeoutError) as error:
             _LOG.warning("fills of %s: %s", ticket.symbol, error)
             return False
+        finally:
+            asking.cancel()
         await self._taking.take([Filled(fill, "") for fill in fills])
         return True
+
+    async def _fills_of(self, symbol: str) -> Sequence[Fill]:
+        """Fills since a contract was last flat; asked a few times.
+
+        Not since the last one told: a stream that loses one tells later ones all the same.
+        """
+        for wait_s in _AGAIN_S:
+            try:
+                return await self._c.venue.fills_since(symbol, self._c.books.floor[symbol])
+            except VenueUnavailable:
+                await self._c.venue.wait(wait_s)
+        return await self._c.venue.fills_since(symbol, self._c.books.floor[symbol])
+
+    async def find_out(self, ticket: Ticket) -> None:
+        """Ask what an entry in doubt came to, or for fills that should have been told by now.
+
+        By the clock only, and where no work for the contract is under way: that asks itself.
+        """
+        if self._c.options.in_turn or self._c.at_work.is_busy(ticket.s):
+            return
+        p = self._c.books.account.positions.get(ticket.s)
+        leaves = p is not None and (ticket.exit is not None or p.guard.order != 0)
+        if ticket.entry_doubt:
+            await self.resolve(ticket)
+        elif ticket.awaits_fills or leaves:
+            await self.fetch(ticket)
 
     async def resolve(self, ticket: Ticket) -> None:
         """Ask again what became of an entry that the venue did not answer for."""
@@ -93,6 +139,8 @@ class Entering:
         ticket.entry_doubt = False
         self._answered(ticket, answer)
         await self._taking.take()
+        if ticket.awaits_fills and not self._c.options.in_turn:
+            await self.fetch(ticket)
 
     async def cancel(self, ticket: Ticket) -> None:
         """Cancel an entry that still rests; what it filled meanwhile stays."""
@@ -131,7 +179,7 @@ class Entering:
         In lockstep the world's rule holds, which asks the state of the gate for decisions alone.
         """
         context, stop = self._c, self._c.stop
-        if stop.halted is not None or symbol in context.unsure or context.wrong_mode:
+        if stop.halted is not None or context.barred(symbol):
             return False
         return context.options.in_turn or stop.symbol_active(symbol, context.now_ns)
 
@@ -180,6 +228,9 @@ class Entering:
             _note_filled(ticket, answer.view)
             if answer.view is not None and not answer.view.is_open:
                 ticket.entry_open = False
+            elif ticket.order.style != STYLE_POST_ONLY and not self._c.options.in_turn:
+                # By the clock a market order never rests: what it filled is still to be told.
+                ticket.entry_doubt = True
         elif answer.outcome is Outcome.UNKNOWN:
             ticket.entry_doubt = True
             self._c.unsure[ticket.symbol] = f"entry {ticket.entry_id}: {answer.text}"

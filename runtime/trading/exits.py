@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from envs.core.types import ExitReason
-from runtime.port_values import Answer, NewOrder, OrderView, Outcome, Purpose
+from runtime.port_values import Answer, NewOrder, OrderStatus, OrderView, Outcome, Purpose
 from runtime.trading import records
 from runtime.trading.context import Context
 from runtime.trading.taking import Taking
@@ -60,6 +60,10 @@ class Exits:
                 del context.unsure[ticket.symbol]
             if not waits:
                 await self.settle(s)
+            view = answer.view
+            if view is not None and not view.is_open and view.status is not OrderStatus.FILLED:
+                # It ended without all of its quantity, whether the stream tells of it or not.
+                ticket.exit = None
         if answer.outcome is Outcome.REJECTED:
             await self._taking.take()
 

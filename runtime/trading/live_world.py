@@ -14,28 +14,22 @@ class LiveWorld:
     """``envs.core.traded.TradedWorld`` over signals, an account and the emergency stop.
 
     It holds no rule and moves nothing: rows come from the signals, money from the books.
+
+    Attributes:
+        account: the account.
+        gate: the order gate.
     """
 
     def __init__(
         self, settings: CoreSettings, signals: Signals, account: Account, stop: EmergencyStop
     ) -> None:
         self.settings, self._signals = settings, signals
-        self._account, self._stop = account, stop
+        self.account, self.gate = account, stop
 
     @property
     def data(self) -> MarketSeries:
         """Market columns; rows after ``row`` are not read."""
         return self._signals.data
-
-    @property
-    def account(self) -> Account:
-        """The account."""
-        return self._account
-
-    @property
-    def gate(self) -> EmergencyStop:
-        """The order gate."""
-        return self._stop
 
     @property
     def row(self) -> int:
@@ -55,8 +49,8 @@ class LiveWorld:
     @property
     def now_ns(self) -> int:
         """Close of the present row, int64 UTC nanoseconds."""
-        return int(self.data.market.close_ns[self.row])
+        return self._signals.data.market.close_ns.item(self._signals.row)
 
     def send(self, s: int, entry: PendingEntry) -> None:
         """Reserve an entry decided at this close."""
-        self._account.pending[s] = entry
+        self.account.pending[s] = entry

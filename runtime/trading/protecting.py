@@ -24,6 +24,19 @@ _FURTHER = 0.0005
 """Fraction of price by which a stop that was refused is placed further from mark."""
 
 
+def is_settled(ticket: Ticket, p: Position) -> bool:
+    """Whether the orders at the venue are all that ``Protecting.ensure`` would make them."""
+    stop = ticket.stop
+    return (
+        stop is not None
+        and stop.qty == p.book.qty
+        and stop.level == p.levels.side * p.guard.stop
+        and ticket.profits_placed
+        and not ticket.stale
+        and not ticket.bare_ns
+    )
+
+
 class Protecting:
     """Keeps the resting orders of positions as their guards want them."""
 
@@ -43,9 +56,10 @@ class Protecting:
         elif (ticket.stop.level, ticket.stop.qty) != wanted:
             await self._replace_stop(s, ticket, p, waits)
         whole = not ticket.entry_open and not ticket.awaits_fills
-        if s in books.account.positions and whole:
+        if whole and not ticket.profits_placed and s in books.account.positions:
             await self._profits(s, ticket, p, waits)
-        await self._cancel_stale(ticket)
+        if ticket.stale:
+            await self._cancel_stale(ticket)
 
     async def release(self, ticket: Ticket) -> bool:
         """Cancel what still rests for a position that is gone; True when nothing is left."""
@@ -109,7 +123,7 @@ class Protecting:
 
     async def _profits(self, s: int, ticket: Ticket, p: Position, waits: bool) -> None:
         """Place partial and target once the whole quantity is known."""
-        if ticket.profits_placed or ticket.exit is not None:
+        if ticket.exit is not None:
             return
         context, side, contract = self._c, p.levels.side, self._c.data.contracts[s]
         fraction, qty, part = context.data.fees.partial_fraction, p.book.qty, 0

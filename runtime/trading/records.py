@@ -1,10 +1,12 @@
 """What the kernel writes into the journal, one function a kind.
 
 Kinds, in the order in which they come: ``run`` once a start; ``bar`` and ``labels`` at a close;
-``resolved`` before it is learned, ``learned`` with the digests after; ``signal``, ``decision``
-(view and decision), ``order`` (an intent and what the venue said), ``fill``, ``funding``, ``trade``
-(closed), ``skip`` (a decision that opened nothing), ``gate``, ``alarm`` and ``foreign``.
-Bodies hold objects; ``runtime.journal.codec`` writes them.
+``regimes`` (bars as the memory learned them, where there is one) and ``resolved`` before they are
+learned, ``checkpoint`` where the agents were saved then, ``learned`` after; ``signal``,
+``decision`` (view and decision), ``order`` (an intent and what the venue said), ``fill``,
+``funding``, ``trade`` (closed), ``skip`` (a decision that opened nothing), ``gate``, ``alarm`` and
+``foreign``. The emergency stop adds ``ess``, a coarse journal ``tally``
+(``runtime.journal.levels``). Bodies hold objects; ``runtime.journal.codec`` writes them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from agents.memory.setups import Bar as RememberedBar
 from envs.core.events import GateEvent, LedgerEntry
 from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, ResolvedLabel, Skipped
 from envs.core.view import DecisionView
@@ -22,9 +25,10 @@ from runtime.port_values import Answer, Fill, NewOrder, NewTrigger
 if TYPE_CHECKING:
     from runtime.trading.context import Context
 
-RUN, BAR, LABELS, RESOLVED, LEARNED, SIGNAL, DECISION = (
-    "run", "bar", "labels", "resolved", "learned", "signal", "decision",
+RUN, BAR, LABELS, REGIMES, RESOLVED, SIGNAL, DECISION = (
+    "run", "bar", "labels", "regimes", "resolved", "signal", "decision",
 )  # fmt: skip
+LEARNED, CHECKPOINT = "learned", "checkpoint"
 ORDER, FILL, FUNDING, TRADE, SKIP = "order", "fill", "funding", "trade", "skip"
 GATE, ALARM, FOREIGN = "gate", "alarm", "foreign"
 
@@ -39,10 +43,29 @@ def labels_record(close_ns: int, labels: Sequence[ResolvedLabel]) -> Record:
     return Record(LABELS, close_ns, str(close_ns), {"labels": tuple(labels)})
 
 
+def regimes_record(close_ns: int, bars: Sequence[RememberedBar]) -> Record:
+    """Bars that the memory learned at one close, older ones it had missed among them."""
+    return Record(REGIMES, close_ns, str(close_ns), {"bars": tuple(bars)})
+
+
 def resolved_record(now_ns: int, resolved: ResolvedDecision) -> Record:
     """One unit of learning; key ``decision_id#part``, body ``resolved``."""
     name, part = resolved.id
     return Record(RESOLVED, now_ns, f"{name}#{part}", {"resolved": resolved})
+
+
+def learned_record(
+    close_ns: int, units: Sequence[ResolvedDecision], labels: Sequence[Sequence[ResolvedLabel]]
+) -> Record:
+    """One step of learning: keys of the ``resolved`` records, and how many labels."""
+    keys = tuple(f"{name}#{part}" for name, part in (unit.id for unit in units))
+    body = {"units": keys, "labels": sum(len(told) for told in labels)}
+    return Record(LEARNED, close_ns, str(close_ns), body)
+
+
+def checkpoint_record(close_ns: int, folder: str, seq: int, files: Mapping[str, str]) -> Record:
+    """The agents as saved: what they learned ends with record ``seq``; files by SHA-256."""
+    return Record(CHECKPOINT, close_ns, folder, {"seq": seq, "files": dict(files)})
 
 
 def signal_record(close_ns: int, symbol: str, values: Mapping[str, Any]) -> Record:

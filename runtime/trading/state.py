@@ -42,7 +42,7 @@ def books_state(context: Context, taking: Taking) -> dict[str, Any]:
         "income_ms": taking.income_ms,
         "income_ids": dict(taking.income_ids),
         "leverage": dict(taking.leverage),
-        "closed": len(context.trades),
+        "closed": context.closed_trades,
     }
 
 

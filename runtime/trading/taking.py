@@ -22,11 +22,13 @@ from runtime.port_events import (
     VenueEvent,
     WalletChanged,
 )
-from runtime.port_values import Fill, IncomeRow, OrderStatus, OrderView, Purpose, TriggerView
-from runtime.trading import records
+from runtime.port_values import Fill, IncomeRow, OrderView, Purpose, TriggerView
+from runtime.trading import income, records
 from runtime.trading.at_once import Failures
 from runtime.trading.books import NS_PER_MS
 from runtime.trading.context import Context
+from runtime.trading.income import History, Patience, row_name
+from runtime.trading.noting import note_order, note_trigger
 from runtime.trading.tickets import Ticket, exit_reason
 
 _LOG = logging.getLogger(__name__)
@@ -34,11 +36,6 @@ _STOPS = (ExitReason.STOP, ExitReason.TRAIL, ExitReason.BREAKEVEN, ExitReason.DE
 _ASSET = "USDT"
 _FORCED = ("autoclose-", "adl_autoclose")
 _ASK_S = 2.0
-FUNDING, INSURANCE = "FUNDING_FEE", "INSURANCE_CLEAR"
-TRANSFERS = ("TRANSFER", "WELCOME_BONUS", "INTERNAL_TRANSFER", "COIN_SWAP_DEPOSIT",
-             "COIN_SWAP_WITHDRAW", "CROSS_COLLATERAL_TRANSFER")  # fmt: skip
-_LATE_MS = 600_000
-"""How much later than others a settled row may be told."""
 
 
 class Taking:
@@ -47,6 +44,7 @@ class Taking:
     Attributes:
         income_ms, income_ids: from when on the venue is asked for rows of the wallet, and the
             times of those since then that are known, by ``row_name``.
+        early: funding that waits for its entry's fill, by ``row_name``.
         leverage: leverage last seen, by symbol.
     """
 
@@ -56,7 +54,11 @@ class Taking:
         self.income_ids: dict[str, int] = {}
         self.leverage: dict[str, int] = {}
         self.lock = asyncio.Lock()
+        self._asking, self._owes = asyncio.Lock(), False
+        self._patience = Patience()
         self._held: list[Filled] = []
+        self.early: dict[str, IncomeRow] = {}
+        self._settled: set[tuple[str, int]] = set()
         self._forced: set[tuple[str, int]] = set()
 
     async def begin(self) -> None:
@@ -81,11 +83,51 @@ class Taking:
 
     async def take(self, asked: Sequence[VenueEvent] = ()) -> None:
         """Book everything told since the last call, and what was asked for, one after the other."""
+        if self._c.options.in_turn:
+            # Nobody else takes meanwhile, and most looks find nothing.
+            await self._take(asked, History(self._asked))
+            return
+        failures = Failures()
         async with self.lock:
-            held, self._held = self._held, []
-            events = (*held, *self._c.venue.take_events(), *asked)
-            if events:
-                await self.book(events)
+            await failures.of(self._take(asked, History(self._owe)))
+        if self._owes or self._is_held(asked):
+            await failures.of(self._take_held())
+        failures.tell()
+
+    async def _take(self, asked: Sequence[VenueEvent], history: History) -> None:
+        told = self._c.venue.take_events()
+        held: list[Filled] = []
+        if not self._asking.locked():
+            held, self._held = self._held, held
+        if told or asked or held or self.early:
+            await self._book((*held, *told, *asked), history)
+
+    async def _take_held(self) -> None:
+        """Ask for what fills wait for; meanwhile others may book theirs, and protect them."""
+        async with self._asking:
+            while self._owes and self._patience.may_ask(self._c.now_ns):
+                self._owes, known, history = False, list(self._held), History(self._asked)
+                if not await history.known():
+                    return
+                async with self.lock:
+                    # A fill told since then may have funding before it that the answer lacks.
+                    later = [event for event in self._held if event not in known]
+                    self._held = []
+                    try:
+                        await self._book(known, history)
+                    finally:
+                        self._patience.note(bool(self._held), self._c.now_ns)
+                        self._owes |= bool(later)
+                        self._held += later
+
+    async def _owe(self) -> None:
+        """By the clock nobody asks while others wait to book."""
+        self._owes = True
+
+    def _is_held(self, asked: Sequence[VenueEvent]) -> bool:
+        """Whether fills of a contract that was asked for wait for an answer under way."""
+        symbols = {e.fill.symbol for e in asked if isinstance(e, Filled)}
+        return any(event.fill.symbol in symbols for event in self._held)
 
     async def catch_up(self) -> None:
         """Book what changed the wallet and was never told.
@@ -93,8 +135,9 @@ class Taking:
         Raises:
             VenueUnavailable: The venue did not answer.
         """
+        rows = await self.funding_due()
         async with self.lock:
-            for row in await self.funding_due():
+            for row in rows:
                 self.fund(row)
 
     def note_row(self, row: IncomeRow) -> bool:
@@ -103,42 +146,46 @@ class Taking:
         if row.time_ms < self.income_ms or name in self.income_ids:
             return False
         self.income_ids[name] = row.time_ms
-        if row.time_ms - _LATE_MS > self.income_ms:
-            self.income_ms = row.time_ms - _LATE_MS
+        if row.time_ms - income.LATE_MS > self.income_ms:
+            self.income_ms = row.time_ms - income.LATE_MS
             kept = {k: ms for k, ms in self.income_ids.items() if ms >= self.income_ms}
             self.income_ids = kept
         return True
 
-    async def book(self, events: Sequence[VenueEvent]) -> None:
+    async def _book(self, events: Sequence[VenueEvent], history: History) -> None:
         """Book events in the order told; funding comes before fills of the same time.
 
         A fill that reduces waits until the venue has told the funding before it: a closed trade is
         told and learned once, with all that belongs to it. What fails is tried again with the next
         events, those behind it of the same contract too; the first error is raised at the end.
         """
-        rows: list[IncomeRow] | None = None
-        if any(isinstance(e, WalletChanged) and e.reason == FUNDING for e in events):
-            rows = await self._asked()
+        if any(isinstance(e, WalletChanged) and e.reason == income.FUNDING for e in events):
+            await history.known()
         for trigger in [e.trigger for e in events if isinstance(e, TriggerChanged)]:
-            self._trigger(trigger)
-        waiting: set[str] = set()
+            note_trigger(self._c, trigger)
+        waiting = {event.fill.symbol for event in self._held}
         failures = Failures()
         for event in events:
             if not isinstance(event, Filled):
                 self._note(event)
                 continue
             fill = event.fill
-            if rows is None and fill.symbol not in waiting and self._reduces(fill):
-                rows = await self._asked()
-            if fill.symbol not in waiting and (rows is not None or not self._reduces(fill)):
-                await failures.of(self._funded(rows or [], event))
+            if fill.symbol not in waiting and await self._may_book(fill, history):
+                await failures.of(self._funded(history.rows or [], event))
             if not self._c.books.knows(fill):
                 waiting.add(fill.symbol)
                 if all(held.fill != fill for held in self._held):
                     self._held.append(event)
-        for row in rows or ():
+        for row in history.rows or ():
             self.fund(row)
+        self._fund_early()
         failures.tell()
+
+    async def _may_book(self, fill: Fill, history: History) -> bool:
+        """Whether all that comes before a fill is known; only one that reduces asks for it."""
+        if self._c.books.knows(fill) or not self._reduces(fill):
+            return True
+        return await history.known() and not self._is_ahead(fill)
 
     async def _funded(self, rows: list[IncomeRow], event: Filled) -> None:
         """Book a fill after the rows up to its time."""
@@ -147,11 +194,22 @@ class Taking:
         await self.fill(event.fill, event.client_id)
 
     def _reduces(self, fill: Fill) -> bool:
-        """Whether a fill takes away from a position of ours."""
+        """Whether a fill takes away from a position of ours, be its entry's fill known or not."""
         if fill.symbol not in self._c.symbols:
             return False
-        p = self._c.books.account.positions.get(self._c.symbols.index(fill.symbol))
-        return p is not None and p.levels.side != fill.side
+        s = self._c.symbols.index(fill.symbol)
+        p, ticket = self._c.books.account.positions.get(s), self._c.books.tickets.get(s)
+        if p is None:
+            return ticket is not None and not ticket.filled and ticket.order.side != fill.side
+        return p.levels.side != fill.side
+
+    def _is_ahead(self, fill: Fill) -> bool:
+        """Whether the wallet's history is older than a fill, by the clock: it lacks its rows."""
+        known = (fill.symbol, fill.trade_id) in self._settled
+        has_rows = fill.fee_units or fill.realised_units
+        if self._c.options.in_turn or known or not has_rows:
+            return False
+        return self._c.now_ns // NS_PER_MS - fill.time_ms <= income.BEHIND_MS
 
     async def _asked(self) -> list[IncomeRow] | None:
         """Funding due; None while the venue is silent."""
@@ -165,7 +223,7 @@ class Taking:
     def _note(self, event: VenueEvent) -> None:
         """Everything that is no fill."""
         if isinstance(event, OrderChanged):
-            self._order(event.order)
+            note_order(self._c, event.order)
         elif isinstance(event, ModeChanged):
             self._mode(event)
         elif isinstance(event, MarginCall):
@@ -180,21 +238,31 @@ class Taking:
             VenueUnavailable: The venue did not answer.
         """
         rows = await self._c.venue.income_since(max(0, self.income_ms))
-        self._forced |= {(r.symbol, r.time_ms) for r in rows if r.kind == INSURANCE}
-        kinds = (FUNDING, *TRANSFERS)
+        self._settled = {(r.symbol, r.trade_id) for r in rows if r.trade_id}
+        self._forced |= {(r.symbol, r.time_ms) for r in rows if r.kind == income.INSURANCE}
+        kinds = (income.FUNDING, *income.TRANSFERS)
         new = [r for r in rows if r.kind in kinds and row_name(r) not in self.income_ids]
         return sorted(new, key=lambda r: (r.time_ms, r.income_id))
 
     def fund(self, row: IncomeRow) -> None:
-        """Book one row of the wallet if it is funding or a transfer that was not booked."""
-        if row.kind not in (FUNDING, *TRANSFERS) or not self.note_row(row) or not row.units:
+        """Book one row of the wallet if it is funding or a transfer that was not booked.
+
+        Funding of a contract whose entry may have filled without our knowing waits for its fill.
+        """
+        if row.kind not in (income.FUNDING, *income.TRANSFERS):
             return
-        if row.kind in TRANSFERS:
+        if self._is_early(row):
+            self.early[row_name(row)] = row
+            return
+        if not self.note_row(row) or not row.units:
+            return
+        if row.kind in income.TRANSFERS:
             self._transfer(row)
             return
         context, books, time_ns = self._c, self._c.books, row.time_ms * NS_PER_MS
         s = context.symbols.index(row.symbol) if row.symbol in context.symbols else -1
-        if s in books.account.positions:
+        p = books.account.positions.get(s)
+        if p is not None and row.time_ms >= p.levels.entry_ns // NS_PER_MS:
             entry = books.fund(s, row.units, time_ns, context.data)
         else:
             # Told after its position had closed, or of a position that is not ours: cash it is.
@@ -202,6 +270,22 @@ class Taking:
             books.account.book(entry.kind, entry.symbol, entry.units, time_ns, "")
             context.alarm(row.symbol, f"funding of {from_units(row.units)} without a position")
         context.tell(records.funding_record(entry))
+
+    def _is_early(self, row: IncomeRow) -> bool:
+        """Whether a row may belong to an entry of which no fill is known yet."""
+        if row.kind != income.FUNDING or row.symbol not in self._c.symbols:
+            return False
+        ticket = self._c.books.tickets.get(self._c.symbols.index(row.symbol))
+        if ticket is None or ticket.filled or row_name(row) in self.income_ids:
+            return False
+        return row.time_ms >= ticket.decision.bar_close_ns // NS_PER_MS
+
+    def _fund_early(self) -> None:
+        """Book the rows whose entry's fill is known by now, or will not come."""
+        for name, row in list(self.early.items()):
+            if not self._is_early(row):
+                del self.early[name]
+                self.fund(row)
 
     def _transfer(self, row: IncomeRow) -> None:
         """A deposit or withdrawal: never a drawdown, never a profit."""
@@ -220,7 +304,8 @@ class Taking:
         role = None if ticket is None else ticket.role_of(client_id, fill.order_id)
         if ticket is not None and role is None and not client_id.startswith(_FORCED):
             role = await self._find_role(ticket, fill)
-        if p is not None and role is not Purpose.ENTRY and fill.qty_steps > p.book.qty:
+        more = p is None or fill.qty_steps > p.book.qty
+        if role is not Purpose.ENTRY and more and self._reduces(fill):
             await self._missed_before(fill)
             p = books.account.positions.get(s)
         books.is_new(fill)
@@ -233,6 +318,7 @@ class Taking:
         context.tell(records.fill_record(fill, decision_id, told))
         if ticket is not None and role is Purpose.ENTRY:
             books.open(s, fill, context.data, context.slip(s))
+            self._fund_early()
             return
         if ticket is None or p is None or fill.side == p.levels.side:
             context.unsure[fill.symbol] = "a fill that is not ours"
@@ -285,66 +371,25 @@ class Taking:
         return int(ExitReason.EXTERNAL), False
 
     async def _find_role(self, ticket: Ticket, fill: Fill) -> Purpose | None:
-        """Ask whether one of the resting orders sent the order that filled."""
-        for name in (*(x.client_id for x in ticket.resting()), *ticket.stale):
+        """Ask whether the order that filled is the entry, or was sent by one that rested."""
+        names = (*(x.client_id for x in ticket.resting()), *ticket.stale)
+        if fill.side == ticket.order.side:
+            names = (ticket.entry_id,) if ticket.entry_open else ()
+        for name in names:
             try:
                 answer = await self._c.venue.resolve(name)
             except FixInput:
                 # Sent while the journal could not be written: nobody can be asked by this name.
                 continue
-            if isinstance(answer.view, TriggerView) and answer.view.child_id:
-                ticket.note_child(name, answer.view.child_id)
+            view = answer.view
+            if isinstance(view, TriggerView) and view.child_id:
+                ticket.note_child(name, view.child_id)
+            elif isinstance(view, OrderView):
+                ticket.roles[f"child:{view.order_id}"] = Purpose.ENTRY.value
         return ticket.role_of("", fill.order_id)
-
-    def _trigger(self, view: TriggerView) -> None:
-        """Note what a conditional order has come to; TRIGGERED is not a fill."""
-        for ticket in self._c.books.tickets.values():
-            if view.client_id not in ticket.roles:
-                continue
-            self._c.dirty = True
-            if view.child_id:
-                ticket.note_child(view.client_id, view.child_id)
-            elif not view.is_open:
-                forget(ticket, view.client_id)
-
-    def _order(self, view: OrderView) -> None:
-        """Note the end of an entry or of a market exit, or of the child of a fired trigger."""
-        for ticket in self._c.books.tickets.values():
-            role = ticket.role_of(view.client_id, view.order_id)
-            if role is None or view.is_open:
-                continue
-            self._c.dirty = True
-            if view.client_id == ticket.entry_id:
-                ticket.entry_open = False
-                ticket.told = max(ticket.told, view.filled_steps)
-            elif ticket.exit is not None and view.client_id == ticket.exit.client_id:
-                # Its fills end a filled one; one that ended otherwise is sent again.
-                ticket.exit = ticket.exit if view.status is OrderStatus.FILLED else None
-            elif view.status is not OrderStatus.FILLED:
-                # The child of a fired stop was refused or cut short: the position is bare.
-                for x in ticket.resting():
-                    if x.child_id == view.order_id:
-                        forget(ticket, x.client_id)
 
     def _mode(self, event: ModeChanged) -> None:
         before = self.leverage.get(event.symbol)
         self.leverage[event.symbol] = event.leverage
         if before not in (None, event.leverage):
             self._c.alarm(event.symbol, f"leverage is {event.leverage} now, it was {before}")
-
-
-def row_name(row: IncomeRow) -> str:
-    """What tells rows of the wallet apart: numbers are unique within a kind only."""
-    return f"{row.kind}:{row.symbol}:{row.income_id}"
-
-
-def forget(ticket: Ticket, client_id: str) -> None:
-    """A conditional order rests no longer: the next look places another."""
-    if ticket.stop is not None and ticket.stop.client_id == client_id:
-        ticket.stop = None
-    if ticket.partial is not None and ticket.partial.client_id == client_id:
-        ticket.partial, ticket.profits_placed = None, False
-    if ticket.target is not None and ticket.target.client_id == client_id:
-        ticket.target, ticket.profits_placed = None, False
-    if client_id in ticket.stale:
-        ticket.stale.remove(client_id)

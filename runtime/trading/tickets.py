@@ -138,3 +138,15 @@ class Ticket:
         for x in self.resting():
             if x.client_id == client_id_:
                 x.child_id = child_id
+
+
+def forget(ticket: Ticket, client_id: str) -> None:
+    """A conditional order rests no longer: the next look places another."""
+    if ticket.stop is not None and ticket.stop.client_id == client_id:
+        ticket.stop = None
+    if ticket.partial is not None and ticket.partial.client_id == client_id:
+        ticket.partial, ticket.profits_placed = None, False
+    if ticket.target is not None and ticket.target.client_id == client_id:
+        ticket.target, ticket.profits_placed = None, False
+    if client_id in ticket.stale:
+        ticket.stale.remove(client_id)

@@ -22,6 +22,7 @@ from runtime.learning.recovery import recover
 from runtime.preflight import Journalled, Preflight
 from runtime.signals.cached import CachedSignals
 from runtime.signals.live import LiveSignals
+from runtime.trading.first_stops import first_stops
 from runtime.wiring.core import Core, build_core, learning_of
 from runtime.wiring.fed_kernel import FedKernel
 from runtime.wiring.history import LiveHistory, ask_history, columns_of, live_signals
@@ -87,6 +88,9 @@ async def open_clocked(
     stack.push_async_callback(venue.close)
     await venue.open()
     state = await kept.journal.last_state()
+    if state is not None:
+        # Before whatever takes long: history, models, what was learned.
+        await first_stops(state["books"], venue, kept.store)
     asked = Preflight(settings, plan.venue, bundle=bundle)
     report = await asked.ask(venue, journalled(state))
     report.require()
@@ -103,7 +107,9 @@ async def open_clocked(
             await require_same_market(feed, at.known.data, plan.exchange_url)
     interval_ns = interval_of(bundle)
     options = timed_options(settings, at.speed, interval_ns, plan.journal == "full")
-    minds = minds_of(bundle, settings, timed=True)
+    known = at.known
+    contracts = known.data.market.instruments if known else [venue.instruments[s] for s in symbols]
+    minds = minds_of(bundle, settings, timed=True, contracts=contracts)
     history: LiveHistory | None = None
     signals: CachedSignals | LiveSignals
     if at.known is not None:
@@ -191,6 +197,7 @@ def _drive(
         timed, venue, feed, clock, tuple(sorted(plan.settings.run.symbols)),
         timed_settings(plan.settings, at.speed), stop, core.stop, plan.max_bars,
         lambda: data_ends() or period_ends(),
+        is_asking=lambda: isinstance(signals, LiveSignals) and signals.turn.is_lent,
     )  # fmt: skip
 
     async def catch_up() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from envs.artifact import code_version, file_digest
+from envs.core.instrument import Instrument
 from runtime.bundle import Bundle
 from runtime.kernel import Kernel
 from runtime.kernel_parts import KernelParts
@@ -50,7 +51,8 @@ def build_core(
         DamagedArtifact: The agents' checkpoints do not go with the journal.
     """
     settings, live, journal = plan.settings, plan.settings.live, kept.journal
-    minds = minds or minds_of(bundle, settings, timed=not options.in_turn)
+    contracts = signals.data.market.instruments
+    minds = minds or minds_of(bundle, settings, timed=not options.in_turn, contracts=contracts)
     learning = learning_of(plan, kept, signals, minds)
     if journal.last_seq:
         recover(journal, learning)
@@ -79,10 +81,11 @@ def build_core(
         store=kept.store if has_operators else None,
         found=decision_reader(journal),
         checkpoint=checkpoint,
+        learns=learning.learner.enabled,
         options=options,
         adopts=settings.trading.foreign_positions == "adopt",
         requests=StopRequests(kept.database).after if has_operators else None,
-        run=run_record(plan, bundle),
+        run=run_record(plan, bundle, contracts),
     )
     return Core(Kernel(parts), learning, stop, minds)
 
@@ -94,13 +97,19 @@ def learning_of(plan: TradePlan, kept: Kept, signals: Signals, minds: Minds) -> 
         signals, settings.core, minds.learner, reward=settings.sizing.reward,
         advisers=minds.advisers, learn=plan.learn and settings.live.sizing_enabled,
         checkpoints=Checkpoints(kept.folder.checkpoints),
-        every=_NEVER if plan.venue == "sim" else _EVERY,
+        every=_NEVER if plan.venue == "sim" else _EVERY, tell=kept.journal.add,
     )  # fmt: skip
 
 
-def run_record(plan: TradePlan, bundle: Bundle) -> dict[str, Any]:
-    """What the journal says of a start: enough to repeat the run, no secret."""
+def run_record(
+    plan: TradePlan, bundle: Bundle, contracts: Iterable[Instrument] = ()
+) -> dict[str, Any]:
+    """What the journal says of a start: enough to repeat the run, no secret.
+
+    Of the contracts traded it has those that are not as the bundle knows them.
+    """
     return {
+        "contracts": [i.to_json() for i in contracts if i not in bundle.instruments],
         "bundle": str(bundle.folder.resolve()),
         "bundle_digest": file_digest(bundle.folder / "manifest.json"),
         "settings_hash": settings_hash(plan.settings),

@@ -26,6 +26,8 @@ from runtime.signals.voters import ModelVoter
 
 _NS_PER_MS = 1_000_000
 _SPARE_BARS = 10
+_AT_ONCE = 8
+"""Contracts asked about together: pages of all at once would wait behind each other too long."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,14 @@ async def ask_history(
     span_ns = interval_ns_of(timeframe)
     span_ms, names = span_ns // _NS_PER_MS, sorted(symbols)
 
+    free = asyncio.Semaphore(_AT_ONCE)
+
     async def one(symbol: str) -> RawSeries:
-        closed = await feed.history(symbol, bars)
-        since_ms = closed[0].open_ms if closed else 0
-        funding = await funding_since(feed.link, symbol, since_ms - 86_400_000)
-        marks = await mark_bars(feed.link, symbol, timeframe, span_ms, since_ms)
+        async with free:
+            closed = await feed.history(symbol, bars)
+            since_ms = closed[0].open_ms if closed else 0
+            funding = await funding_since(feed.link, symbol, since_ms - 86_400_000)
+            marks = await mark_bars(feed.link, symbol, timeframe, span_ms, since_ms)
         return series_of(symbol, closed, span_ns, funding, marks)
 
     series = await asyncio.gather(*(one(s) for s in names))

@@ -33,9 +33,12 @@ class Kept:
 
 @contextmanager
 def keep(
-    plan: TradePlan, folder: StateFolder, *, threaded: bool = True, durable: bool = True
-) -> Iterator[Kept]:
+    plan: TradePlan, folder: StateFolder, *, threaded: bool = True, durable: bool = True,
+    noted: bool = True,
+) -> Iterator[Kept]:  # fmt: skip
     """Open the journal's database for this run alone; journal and store share it.
+
+    ``noted``: write down what the state belongs to and the command.
 
     Raises:
         FixInput: Another runtime trades with it.
@@ -54,5 +57,6 @@ def keep(
         database = open_database(url, create=not folder.resumed, threaded=threaded, durable=durable)
         stack.callback(database.close)
         stack.enter_context(RunLock(database, plan.account_name))
-        note_run(folder.path, plan)
+        if noted:
+            note_run(folder.path, plan)
         yield Kept(folder, SqlJournal(database, plan.journal), SqlStore(database), database)

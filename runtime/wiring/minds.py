@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agents.advisers import advisers, seats
@@ -12,6 +12,7 @@ from agents.sizing.kelly_cap import KellyCap, is_kelly_on, kelly_seat
 from agents.sizing.math_mode import MathModeAgent
 from envs.core.errors import FixSettings
 from envs.core.hooks import HookChain
+from envs.core.instrument import Instrument
 from runtime.bundle import Bundle
 from runtime.learning.learner import LearnsTrades
 from runtime.settings import Settings
@@ -30,8 +31,12 @@ class Minds:
     advisers: Sequence[LearnsTrades]
 
 
-def minds_of(bundle: Bundle, settings: Settings, *, timed: bool) -> Minds:
+def minds_of(
+    bundle: Bundle, settings: Settings, *, timed: bool, contracts: Iterable[Instrument] = ()
+) -> Minds:
     """Seat agents and advisers; ``timed``: hooks have a deadline, which no simulation has.
+
+    ``contracts`` are those traded, which the venue may have changed since the bundle was trained.
 
     Raises:
         FixSettings: A mode that the runtime does not have.
@@ -47,7 +52,7 @@ def minds_of(bundle: Bundle, settings: Settings, *, timed: bool) -> Minds:
     kelly = KellyCap(bundle.table.preset, settings.kelly, core.plan, capped)
     brain, learner = bundle.shipped, bundle.table
     if by_plan:
-        instruments = {i.symbol: i for i in bundle.instruments}
+        instruments = {i.symbol: i for i in (*bundle.instruments, *contracts)}
         brain = learner = MathModeAgent(bundle.table, core, instruments, kelly)
     managers = advisers(settings.performance, settings.memory)
     seated = [*seats(managers), *([kelly_seat(kelly)] if capped else [])]

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import signal
 import time
 import traceback
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from runtime.adapters.ccxt_feed import CcxtFeed
 from runtime.adapters.lockstep_control import LockstepControl
+from runtime.adapters.lockstep_venue import KEEP_ALIVE_MS
 from runtime.driving.market_clock import MarketClock
 from runtime.driving.steps import CLOSE, Step
 from runtime.driving.timed import TimedDriver, TimedSettings
 from runtime.driving.wire import LOCKSTEP_FEED, LockstepStepper
 from runtime.kernel_ports import Quote
 from runtime.port_market import Bar
+from tests.chaos.files import ERROR, READY, RESULT, note
 from tests.chaos.points import JOURNAL, LEARNING, STORE, VENUE, Tripwire, Watched, watch_client
 from tests.faults.runtime_journal import managed, trades_of
 from tests.faults.runtime_parts import Plan, Runtime, open_runtime
 
-READY, RESULT, ERROR = "ready.json", "result.json", "error.txt"
+_HEAR_S = 5.0
+"""Wall seconds until REST tells what the stream does not: it does so in another order."""
 _METHODS = {"journal": JOURNAL, "store": STORE, "venue": VENUE, "learning": LEARNING}
 
 
@@ -71,21 +71,23 @@ async def _live(life: Life) -> None:
         now_ns = int(told["now"]) * 1_000_000
         clock = [now_ns]
         runtime = await stack.enter_async_context(
-            open_runtime(life.plan, life.rest, lambda: clock[0], _wrap(wire), quotes_of(told))
+            open_runtime(
+                life.plan, life.rest, lambda: clock[0], _wrap(wire), quotes_of(told), hears=True
+            )
         )
         feed = CcxtFeed(runtime.venue.link, LOCKSTEP_FEED)
         await feed.open(life.plan.shape.symbols, "1m")
         stack.push_async_callback(feed.close)
         stepper = LockstepStepper(control, runtime.venue, feed)  # type: ignore[arg-type]
         await stepper.begin()
-        _note(life.plan.folder / READY, {"at": time.time()})
+        note(life.plan.folder / READY, {"at": time.time()})
         await _present(runtime, feed, told)
         while not stepper.ended:
             step = await stepper.advance()
             clock[0] = step.now_ns
             await _act(runtime, step)
         await runtime.kernel.finish()
-        _note(life.plan.folder / RESULT, result_of(runtime) | {"points": wire.passed})
+        note(life.plan.folder / RESULT, result_of(runtime) | {"points": wire.passed})
 
 
 async def _present(runtime: Runtime, feed: CcxtFeed, told: dict[str, Any]) -> None:
@@ -126,15 +128,21 @@ async def _act(runtime: Runtime, step: Step) -> None:
 
 async def _live_by_clock(life: Life) -> None:
     async with AsyncExitStack() as stack:
+        control = await stack.enter_async_context(LockstepControl(life.control))
+        told_ns, told_s = int((await control.state())["now"]) * 1_000_000, time.monotonic()
         marked: list[MarketClock] = []
-        runtime = await stack.enter_async_context(
-            open_runtime(life.plan, life.rest, lambda: marked[0].now_ns() if marked else 0)
-        )
-        _note(life.plan.folder / READY, {"at": time.time()})
+
+        def now_ns() -> int:
+            """As the exchange told it at the start, until its prices tell it."""
+            since_ns = int((time.monotonic() - told_s) * 1e9)
+            return marked[0].now_ns() if marked else told_ns + since_ns
+
+        runtime = await stack.enter_async_context(open_runtime(life.plan, life.rest, now_ns))
+        note(life.plan.folder / READY, {"at": time.time()})
         feed = CcxtFeed(runtime.venue.link)
         await feed.open(life.plan.shape.symbols, "1m")
         stack.push_async_callback(feed.close)
-        clock = MarketClock(runtime.venue.link, feed, wall=False)
+        clock = MarketClock(runtime.venue.link, feed, wall=False, start_ns=now_ns())
         marked.append(clock)
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -151,15 +159,19 @@ async def _live_by_clock(life: Life) -> None:
                     break
             await asyncio.sleep(0.25)
         await runtime.kernel.finish()
-        _note(life.plan.folder / RESULT, result_of(runtime))
+        note(life.plan.folder / RESULT, result_of(runtime))
 
 
 def result_of(runtime: Runtime) -> dict[str, Any]:
-    """What a run came to: money, trades, and what was learned."""
+    """What a run came to: money, trades, and what was learned.
+
+    Trades are in the order of their ends; those that ended at one instant may be told in any.
+    """
+    trades = sorted(trades_of(runtime.journal), key=lambda t: (t.exit_ns, t.decision_id))
     return {
         "cash_units": runtime.kernel.context.books.account.cash_units,
-        "trades": [t.decision_id for t in trades_of(runtime.journal)],
-        "net_units": sum(t.net_units for t in trades_of(runtime.journal)),
+        "trades": [(t.decision_id, t.net_units) for t in trades],
+        "net_units": sum(t.net_units for t in trades),
         "agent": runtime.agent.digest(),
         "manager": repr(managed(runtime.signals.manager)),
         "refused": runtime.learning.learner.refused,
@@ -169,15 +181,11 @@ def result_of(runtime: Runtime) -> dict[str, Any]:
 def _wrap(wire: Tripwire) -> Any:
     def wrap(name: str, part: Any) -> Any:
         if name == "client":
+            part.streaming["keepAlive"] = KEEP_ALIVE_MS
             watch_client(part, wire)
             return part
+        if name == "venue":
+            part.hear_s = _HEAR_S
         return Watched(part, name, _METHODS[name], wire)
 
     return wrap
-
-
-def _note(path: Path, body: dict[str, Any]) -> None:
-    """Write a file at once or not at all."""
-    other = path.with_suffix(f".{os.getpid()}")
-    other.write_text(json.dumps(body), encoding="utf-8")
-    other.replace(path)

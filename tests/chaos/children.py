@@ -6,11 +6,12 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-PRELOADED = "tests.chaos.child"
+PRELOADED = "tests.chaos.warm"
 
 
 def context() -> Any:
@@ -70,4 +71,44 @@ class Child:
         finally:
             loop.remove_reader(sentinel)
         self._process.join(5.0)
+        return True
+
+
+class ColdChild:
+    """One life of a runtime in a process that begins from nothing."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether kill -9 ended it."""
+        return self._process.poll() == -signal.SIGKILL
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._process.poll()
+
+    def kill(self) -> None:
+        """Send kill -9."""
+        self._process.kill()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM."""
+        self._process.terminate()
+
+    async def ended(self, timeout_s: float) -> bool:
+        """Wait for its end; False when it takes too long."""
+        try:
+            await asyncio.to_thread(self._process.wait, timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
         return True

@@ -33,6 +33,7 @@ from runtime.store.database import Database, open_database
 from runtime.store.sql_store import SqlStore
 from runtime.subsystems.emergency_stop import EmergencyStop
 from runtime.trading.context import TradingOptions
+from runtime.wiring.local import stream_up
 from tests.faults.runtime_market import Shape, core_settings, data_for, series_for, still
 from tests.faults.runtime_script import EagerBrain, ScriptedSignals
 
@@ -107,9 +108,12 @@ def as_it_is(name: str, part: Any) -> Any:
 @asynccontextmanager
 async def open_runtime(
     plan: Plan, url: str, clock_ns: Callable[[], int], wrap: Wrap = as_it_is,
-    quotes: Mapping[str, Quote] | None = None,
+    quotes: Mapping[str, Quote] | None = None, *, hears: bool = False,
 ) -> AsyncIterator[Runtime]:  # fmt: skip
-    """A runtime that has recovered; leaving the context closes it as a crash-only program may."""
+    """A runtime that has recovered; leaving the context closes it as a crash-only program may.
+
+    ``hears``: the account's stream is up before anything is done, as in ``runtime.wiring.local``.
+    """
     plan.folder.mkdir(parents=True, exist_ok=True)
     database = open_database(f"sqlite:///{plan.folder / 'journal.db'}", durable=False)
     store, journal = SqlStore(database), SqlJournal(database)
@@ -121,6 +125,8 @@ async def open_runtime(
     )
     await venue.open()
     try:
+        if hears and isinstance(venue, LockstepVenue):
+            await stream_up(venue)
         runtime = await _made(plan, database, store, journal, venue, clock_ns, wrap)
         await runtime.kernel.start(quotes)
         yield runtime

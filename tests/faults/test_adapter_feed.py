@@ -16,10 +16,22 @@ from envs.core.settings import CoreSettings
 from runtime.adapters.ccxt_feed import CcxtFeed, FeedSettings
 from runtime.exchange.fault_kinds import Fault
 from runtime.exchange.fault_kinds import FaultKind as K
+from runtime.exchange.hosting import HostedExchange
+from runtime.exchange.session import ExchangeSession
+from runtime.exchange.settings import ExchangeSettings
 from runtime.port_errors import VenueUnavailable
 from runtime.port_market import Bar
-from tests.faults.adapter_rig import OTHER, SYMBOL, Rig, eventually, rig, run
-from tests.unit.runtime.exchange.cases import CALM
+from tests.faults.adapter_rig import (
+    OTHER,
+    SYMBOL,
+    Rig,
+    eventually,
+    make_venue,
+    open_store,
+    rig,
+    run,
+)  # fmt: skip
+from tests.unit.runtime.exchange.cases import CALM, FLAT, market_of
 
 HOUR_MS = 3_600_000
 QUICK = FeedSettings(max_age_s=1.0, silence_s=1.0, poll_s=0.3, first_wait_s=0.05)
@@ -46,6 +58,38 @@ async def _take(feed: CcxtFeed, count: int) -> list[Bar]:
         assert await feed.wait(5.0)
         bars += [b for b in feed.take_bars() if b.symbol == SYMBOL]
     return bars
+
+
+def test_many_contracts_are_heard_of_through_one_subscription(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A socket that asks more than ten times a second is closed by the venue."""
+    names = [SYMBOL, OTHER, *(f"S{k:02d}USDT" for k in range(23))]
+
+    async def scene() -> None:
+        told = ExchangeSettings(
+            symbols=tuple(names), port=0, speed=7_200.0, tick_s=600.0, core=CALM, limits="none"
+        )
+        bars = dict.fromkeys(names, [FLAT] * 400)
+        market = market_of(bars, volume=1e6, core=CALM, tick_s=600.0)
+        session = ExchangeSession.open(told, market=market)
+        async with HostedExchange(told, session=session) as exchange, open_store(tmp_path) as store:
+            venue = make_venue(exchange, store)
+            await venue.open()
+            feed = CcxtFeed(venue.link, replace(QUICK, poll_s=60.0, silence_s=20.0))
+            await feed.open(names, "1h")
+            heard: set[str] = set()
+            async with asyncio.timeout(20.0):
+                while heard != set(names):
+                    assert await feed.wait(15.0), f"no bar of {sorted(set(names) - heard)}"
+                    heard |= {bar.symbol for bar in feed.take_bars()}
+            assert all(feed.last(name) == pytest.approx(100.0) for name in names)
+            await feed.close()
+            await venue.close()
+
+    run(scene())
+    assert "1008" not in caplog.text
+    assert "connecting anew" not in caplog.text
 
 
 def test_each_bar_is_told_once_when_the_next_has_begun(tmp_path: Path) -> None:

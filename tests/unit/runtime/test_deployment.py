@@ -43,7 +43,7 @@ def test_the_service_is_hardened_and_restarts_only_what_may_restart(root: Path) 
         ("Type", "notify"), ("DynamicUser", "yes"), ("NoNewPrivileges", "yes"),
         ("ProtectSystem", "strict"), ("ProtectHome", "yes"), ("PrivateTmp", "yes"),
         ("CapabilityBoundingSet", ""), ("UMask", "0077"), ("Restart", "on-failure"),
-        ("RestartPreventExitStatus", "2"),
+        ("RestartPreventExitStatus", "2"), ("RestartSec", "200ms"),
     ):  # fmt: skip
         assert found[key] == [value], key
 

@@ -173,3 +173,60 @@ def test_an_account_in_hedge_mode_takes_no_new_risk() -> None:
         assert rig.records("decision")[-1].body["decision"].reason == "ACCOUNT_MODE"
 
     run(work())
+
+
+def lost_entry(rig: Rig) -> None:
+    """An entry arrives at the venue; its answer is lost."""
+
+    async def lost(real: Any, ask: Any) -> Answer[Any]:
+        await real(ask)
+        return Answer(Outcome.UNKNOWN, ask.client_id, text="lost")
+
+    rig.by_clock().venue.spoil["place"] = lost
+    # Nor does the stream tell anything.
+    rig.venue.take_events = lambda: ()
+
+
+def test_the_watch_finds_out_an_entry_in_doubt_and_protects_what_it_filled() -> None:
+    async def work() -> None:
+        rig = Rig(CALM_BARS)
+        lost_entry(rig)
+
+        async def silent(real: Any, name: str) -> Answer[Any]:
+            return Answer(Outcome.UNKNOWN, name)
+
+        rig.venue.spoil["resolve"] = silent
+        await rig.start()
+        await rig.parts.stepper.advance()
+        assert rig.ticket.entry_doubt
+        assert rig.session.state.holdings[SYMBOL].book.qty == 10_000
+        assert not rig.account.positions
+        rig.venue.spoil.clear()
+        await rig.kernel.watch()
+        assert rig.account.positions[0].book.qty == 10_000
+        assert rig.session.state.open_algos(SYMBOL)
+
+    run(work())
+
+
+def test_the_watch_asks_for_fills_that_an_answer_spoke_of() -> None:
+    async def work() -> None:
+        rig = Rig(CALM_BARS)
+        lost_entry(rig)
+        del rig.venue.spoil["place"]
+
+        async def silent(real: Any, symbol: str, after: int) -> Any:
+            raise VenueUnavailable("silent")
+
+        await rig.start()
+        await rig.parts.stepper.advance()
+        rig.venue.spoil["fills_since"] = silent
+        rig.ticket.told = 10_000
+        await rig.kernel.watch()
+        assert not rig.account.positions
+        rig.venue.spoil.clear()
+        rig.ticket.roles[f"child:{rig.session.state.ledger.trades[-1].order_id}"] = "entry"
+        await rig.kernel.watch()
+        assert rig.session.state.open_algos(SYMBOL)
+
+    run(work())

@@ -36,7 +36,9 @@ def test_the_script_trades(root: Path) -> None:
             order, average, stop, total = out.split()
             assert (order, stop) == (b"closed", b"open")
             assert float(average) > 0
-            assert 9_000 < float(total) < 10_000
+            # The market goes on while the script asks: the fee is paid, the price has moved.
+            assert 9_000 < float(total) < 11_000
+            assert float(total) != 10_000
             state = exchange.session.state
             assert state.holdings["BTCUSDT"].book.qty == 10
             assert [a.reduce_only for a in state.open_algos()] == [True]

@@ -60,6 +60,11 @@ def learnt(unit: ResolvedDecision) -> Record:
     return Record("resolved", 9, f"{unit.decision.decision_id}#0", {"resolved": unit})
 
 
+def skipped(decision: Decision, reason: str) -> Record:
+    """Record that a decision opened nothing."""
+    return Record("skip", 8, decision.decision_id, {"skipped": Skipped(reason)})
+
+
 def closed(close_ns: int, *symbols: str) -> Record:
     """Record of the bars of one close."""
     bars = tuple(Bar(s, close_ns - 1, close_ns, 1.0, 2.0, 0.5, 1.5, 9.0) for s in symbols or "AB")

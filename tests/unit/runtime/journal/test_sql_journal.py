@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.unit.runtime.journal.scenes import (
     learnt,
     resolved,
     run,
+    skipped,
     use,
     write,
 )
@@ -237,7 +239,12 @@ def test_an_export_holds_every_line(database_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sql", "memory"])
-def test_level_trades_keeps_what_reports_need(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [True, False])
+def test_level_trades_keeps_what_was_traded_and_counts_the_rest(
+    kind: str, made: bool, tmp_path: Path
+) -> None:
+    """``made``: every record is made, as where somebody observes; else only those wanted."""
+
     async def work() -> None:
         database = open_database(f"sqlite:///{tmp_path / 'j.db'}")
         memory = kind == "memory"
@@ -248,32 +255,59 @@ def test_level_trades_keeps_what_reports_need(kind: str, tmp_path: Path) -> None
             states.append(1)
             return {"n": len(states)}
 
-        view, decision = candidate(2, "A")
-        unit = resolved(decision)
+        def tell(record: Record, why: str = "") -> None:
+            if made or not journal.leaves_out(record.kind, record.time_ns, why):
+                journal.add(record)
+
+        view, sent = candidate(2, "A")
+        blocked, unsent = replace(sent, qty_steps=0, reason="COOLDOWN"), replace(sent, qty_steps=0)
         for n in range(1, 1201):
-            journal.add(closed(n, "A", "B"))
-            journal.add(Record("signal", n, f"A:{n}"))
+            tell(closed(n, "A", "B"))
+            tell(Record("signal", n, f"A:{n}"))
             if n == 2:
-                journal.add(decided(view, decision))
+                tell(decided(view, sent))
+                tell(Record("order", n, "c1"))
+                tell(skipped(sent, "LAPSED"))
             if n == 700:
-                journal.add(ended(("A", 2), ("B", 2), ("A", 3)))
-                journal.add(ended(("A", 2)))
-                journal.add(learnt(unit))
+                for decision, why in ((blocked, "COOLDOWN"), (unsent, "SKIP")):
+                    name = f"{decision.decision_id}:{why}"
+                    other = replace(decision, decision_id=name)
+                    tell(decided(view, other), why)
+                    tell(skipped(other, why), why)
+                tell(ended(("A", 2), ("B", 2)))
+                tell(learnt(resolved(sent)))
+                tell(learnt(resolved(sent)))
             await journal.commit(state)
         await journal.close()
         found = list(journal.read())
-        assert [e.kind for e in found] == ["decision", "labels", "resolved"]
-        assert [x["symbol"] for x in found[1].body["labels"]] == ["A"]
-        back = decision_of(found[0].body)
-        again = resolved_of(found[2].body, lambda name: back)
-        assert again.decision is back[1]
-        assert again.alternatives == unit.alternatives
-        assert str(again.reward) == "-0.0"
-        assert len(states) == 2
-        assert await journal.last_state() == {"n": 2}
+        kinds = ["decision", "skip", "tally", "tally", "tally"]
+        assert [e.kind for e in found] == kinds
+        assert decision_of(found[0].body)[1].context == sent.context
+        assert found[1].key == sent.decision_id
+        first, second, third = (dict(e.body) for e in found[2:])
+        nothing = {"closes": 500, "candidates": 0, "sent": 0, "not_sent": {}, "resolved": 0,
+                   "orders": 0, "labels": 0, "signals": 500, "regimes": 0}  # fmt: skip
+        assert first == {**nothing, "candidates": 1, "sent": 1, "orders": 1}
+        assert second == {
+            **nothing, "candidates": 2, "not_sent": {"COOLDOWN": 1, "SKIP": 1}, "resolved": 2,
+            "labels": 1,
+        }  # fmt: skip
+        assert third == {**nothing, "closes": 200, "signals": 200}
+        assert [(e.time_ns, e.key) for e in found[2:]] == [(t, str(t)) for t in (500, 1000, 1200)]
+        assert len(states) == (2 if memory else 3)
+        assert await journal.last_state() == {"n": len(states)}
         database.close()
 
     run(work())
+
+
+def test_level_full_leaves_nothing_out() -> None:
+    journal = MemoryJournal()
+    for kind in ("bar", "signal", "decision", "skip", "resolved", "order", "labels"):
+        assert not journal.leaves_out(kind, 1, "SKIP")
+    run(journal.commit())
+    run(journal.close())
+    assert list(journal.read()) == []
 
 
 def test_level_trades_tells_a_failure_and_loses_nothing(tmp_path: Path) -> None:
@@ -292,9 +326,10 @@ def test_level_trades_tells_a_failure_and_loses_nothing(tmp_path: Path) -> None:
             await journal.close()
         sql(database, "ALTER TABLE hidden RENAME TO state")
         await journal.close()
-        found = [e.time_ns for e in journal.read()]
+        found = [e.time_ns for e in journal.read({"trade"})]
         assert found == list(range(len(found)))
         assert len(found) >= 1000
+        assert sum(e.body["closes"] for e in journal.read({"tally"})) == len(found)
         assert journal.verify() is None
 
     use(f"sqlite:///{tmp_path / 'j.db'}", work, Level.TRADES)

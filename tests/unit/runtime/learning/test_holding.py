@@ -12,8 +12,10 @@ from training.tape import overlaps
 HELD = st.tuples(st.integers(1, 4), st.integers(0, 30), st.integers(0, 9), st.integers(0, 60))
 
 
-@given(st.lists(HELD, min_size=1, max_size=60), st.booleans())
-def test_overlaps_are_those_of_the_tape(drawn: list[tuple[int, int, int, int]], live: bool) -> None:
+@given(st.lists(HELD, min_size=1, max_size=60), st.booleans(), st.booleans())
+def test_overlaps_are_those_of_the_tape(
+    drawn: list[tuple[int, int, int, int]], live: bool, tidy: bool
+) -> None:
     bars = np.cumsum([gap for gap, *_ in drawn])
     ends = np.asarray(
         [[bar + a for a in held] for bar, (_, *held) in zip(bars, drawn, strict=True)]
@@ -33,6 +35,8 @@ def test_overlaps_are_those_of_the_tape(drawn: list[tuple[int, int, int, int]], 
 
     for k, bar in enumerate(bars.tolist()):
         settle(bar)
+        if tidy:
+            holding.drop_before(min((rows[j].bar for j in range(k) if j not in found), default=bar))
         rows.append(holding.add(bar, 1, known(k, bar)))
     settle(int(ends.max()))
     assert len(found) == len(drawn)
@@ -51,6 +55,15 @@ def test_candidates_that_ended_are_let_go_and_still_counted() -> None:
     assert holding.at(4) is third
     assert holding.overlap(second).tolist() == [1, 1, 2]
     assert holding.overlap(third).tolist() == [0, 0, 2]
+
+
+def test_what_is_counted_with_does_not_grow() -> None:
+    holding = Holding()
+    for bar in range(2_000):
+        holding.add(bar, 1, (bar + 3, bar + 5, bar + 9))
+        holding.drop_before(bar)
+    assert len(holding._bars) == len(holding.rows) == 9
+    assert [len(ended) for ended in holding._ended] == [9, 9, 9]
 
 
 def test_what_nothing_could_open_counts_as_the_tape_counts_it() -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from agents.adviser_settings import PerformanceSettings
+from agents.adviser_settings import MemorySettings, PerformanceSettings
 from agents.baselines import fixed_1x
+from agents.memory.manager import MemoryStateManager
 from agents.settings import SizingSettings
 from agents.sizing.counterfactual import CounterfactualAgent
 from agents.symbol_performance import SymbolPerformanceManager
@@ -20,6 +21,7 @@ from envs.core.settings import CoreSettings
 from runtime.journal.bodies import resolved_of
 from runtime.journal.entries import Entry
 from runtime.journal.memory_journal import MemoryJournal
+from runtime.kernel_ports import Record
 from runtime.learning.checkpoints import MANIFEST, Checkpoints
 from runtime.learning.learning import OnlineLearning
 from runtime.learning.recovery import decision_reader, recover
@@ -31,15 +33,20 @@ from tests.unit.runtime.learning.learning_markets import Run, TapeSignals, perio
 BARS, EVERY = 260, 60
 
 
-def fresh(folder: Path | None, sizing: SizingSettings | None = None) -> OnlineLearning:
+def fresh(
+    folder: Path | None, sizing: SizingSettings | None = None,
+    tell: Callable[[Record], None] | None = None,
+) -> OnlineLearning:  # fmt: skip
     """Everything that learns, as a run begins with it."""
     period = period_of(CoreSettings())
     agent = CounterfactualAgent(period.preset, sizing or SizingSettings())
     checkpoints = None if folder is None else Checkpoints(folder)
     return OnlineLearning(
         TapeSignals(period), period.settings, agent, reward="log_growth",
-        advisers=(SymbolPerformanceManager(PerformanceSettings()),), checkpoints=checkpoints,
-        every=EVERY,
+        advisers=(
+            SymbolPerformanceManager(PerformanceSettings()), MemoryStateManager(MemorySettings()),
+        ),
+        checkpoints=checkpoints, every=EVERY, tell=tell,
     )  # fmt: skip
 
 
@@ -81,7 +88,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
     """Trade, journal and learn for a while, as the kernel does it."""
     place, out = tmp_path_factory.mktemp("lived"), Lived()
     period = period_of(CoreSettings())
-    learning = fresh(place / "agents")
+    learning = fresh(place / "agents", tell=out.journal.add)
     signals = learning._signals
     assert isinstance(signals, TapeSignals)
     labels = LabelRows(period.data.market, period.votes)
@@ -128,12 +135,13 @@ def agents_at(lived: Lived, seq: int, folder: Path) -> Path:
 
 def test_the_run_learns_and_saves(lived: Lived) -> None:
     kinds = {e.kind for e in lived.journal.read()}
-    assert kinds == {"bar", "labels", "resolved", "decision"}
+    assert kinds == {"bar", "labels", "regimes", "resolved", "decision", "checkpoint"}
     assert len(lived.learned) > 15
     assert len(lived.folders) > 4
     assert len({d["sizing"] for d in lived.learned.values()}) > 10
     assert len({d["reinforcement"] for d in lived.learned.values()}) > 10
     assert len({d["adviser-symbol-performance"] for d in lived.learned.values()}) > 3
+    assert len({d["adviser-memory"] for d in lived.learned.values()}) == len(lived.learned)
 
 
 def test_cut_anywhere_nothing_is_lost_or_learned_twice(lived: Lived, tmp_path: Path) -> None:
@@ -152,6 +160,21 @@ def test_recovering_twice_is_recovering_once(lived: Lived, tmp_path: Path) -> No
             again = resolved_of(entry.body, decision_reader(lived.journal))
             learning.agent.learn_one(again)
     assert digests(learning, tmp_path)["sizing"] == wanted["sizing"]
+
+
+def test_agents_that_were_recovered_before_learn_nothing_twice(
+    lived: Lived, tmp_path: Path
+) -> None:
+    """Live signals need the manager before the kernel is there: the agents are the same twice."""
+    seq, wanted = max(lived.learned.items())
+    first = fresh(None)
+    recover(Cut(lived.journal, seq), first)
+    again = OnlineLearning(
+        first._signals, CoreSettings(), first.agent, reward="log_growth",
+        advisers=first.learner.advisers,
+    )  # fmt: skip
+    assert recover(Cut(lived.journal, seq), again) == seq
+    assert digests(again, tmp_path) == wanted
 
 
 def test_without_a_checkpoint_the_whole_journal_is_learned(lived: Lived, tmp_path: Path) -> None:

@@ -6,16 +6,21 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents.sizing.math_mode import MathModeAgent
+from runtime.bundle import load_bundle
 from runtime.cli import main
+from runtime.journal.bodies import decision_of
 from runtime.journal.chain import Head, linked
 from runtime.replay.opening import open_subject
 from runtime.replay.replaying import Replayer
 from runtime.replay.report import Report
+from runtime.wiring.minds import minds_of
 from tests.parity.runtime_bundle import make_bundle
 
 TRADE = ("trade", "--venue", "sim", "--view", "none")
@@ -210,18 +215,109 @@ def test_an_altered_lesson_is_found_in_what_was_learned(state: Path) -> None:
     assert not report.signals.passed
 
 
+@pytest.fixture(scope="module")
+def remembered(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a run whose advisers learn the regimes of the bars."""
+    state = tmp_path_factory.mktemp("remembered") / "state"
+    options = ["--bundle", str(bundle), "--state", str(state), "--set", "MEMORY_ENABLED=true"]
+    assert main([*TRADE, *options, "--journal", "full", "--max-bars", "700"]) == 0
+    return state
+
+
+def test_what_the_memory_learned_replays_to_the_last_bit(remembered: Path) -> None:
+    db = sqlite3.connect(remembered / "journal.db")
+    bodies = db.execute("SELECT body FROM journal WHERE kind='decision'").fetchall()
+    advised = [e for (b,) in bodies for e in json.loads(b)["decision"]["effects"]]
+    db.close()
+    assert len({str(e) for e in advised if "memory" in str(e)}) > 5
+    report = replayed(remembered)
+    assert report.passed
+    assert report.decisions.checked > 500
+    assert report.learned.checked >= 1
+
+
+def test_an_altered_regime_is_found(remembered: Path, tmp_path: Path) -> None:
+    state = Path(shutil.copytree(remembered, tmp_path / "state"))
+
+    count = [0]
+
+    def change(body: dict[str, Any]) -> bool:
+        count[0] += 1
+        body["bars"][0]["regime"] = (body["bars"][0]["regime"] + 1) % 4
+        return count[0] == 690
+
+    alter(state, "regimes", change, rehash=True)
+    report = replayed(state)
+    assert [d.field for d in report.learned.first] == ["adviser-memory"]
+
+
+def test_a_journal_without_regimes_is_refused(
+    remembered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As versions before the records of regimes wrote it."""
+    state = Path(shutil.copytree(remembered, tmp_path / "state"))
+    db = sqlite3.connect(state / "journal.db")
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {name}")
+    db.execute("DELETE FROM journal WHERE kind='regimes'")
+    db.commit()
+    db.close()
+    assert main(["replay", "--state", str(state)]) == 2
+    assert "written by an older version" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_coarse_journal_replays_what_it_holds(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--bundle", str(bundle), "--state", str(tmp_path / "s"), "--journal", "trades")
-    assert main([*TRADE, *options, "--max-bars", "120"]) == 0
+    options = ("--bundle", str(bundle), "--journal", "trades", "--max-bars", "260")
+    assert main([*TRADE, *options, "--state", str(tmp_path / "s")]) == 0
     capsys.readouterr()
     assert main(["replay", "--state", str(tmp_path / "s")]) == 0
+    assert "DIFFERENT" not in capsys.readouterr().out
     report = replayed(tmp_path / "s")
-    assert report.decisions.checked > 40
-    assert report.signals.checked == 0
-    assert "labels are not in it" in report.signals.note
-    assert report.learned.checked >= 1
+    assert (report.chain.checked, report.trades.checked > 5) == (1, True)
+    for check in (report.decisions, report.signals, report.learned):
+        assert check.checked == 0
+        assert "is not in it" in check.note or "are not in it" in check.note
+
+    assert main([*TRADE, *options, "--state", str(tmp_path / "frozen"), "--no-learn"]) == 0
+    report = replayed(tmp_path / "frozen")
+    assert report.passed
+    assert report.decisions.checked >= report.trades.checked > 5
+
+
+def test_orders_by_the_mathematician_replay_in_the_contracts_of_the_run(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """What the venue had changed since training stands in the record of the start."""
+    state = tmp_path / "state"
+    options = ["--bundle", str(bundle), "--state", str(state), "--set", "RL_SIZING_MODE=math_ai"]
+    assert main([*TRADE, *options, "--journal", "full", "--max-bars", "120"]) == 0
+    report = replayed(state)
+    assert report.passed
+    assert report.trades.checked > 3
+    known = load_bundle(bundle)
+    told = known.instruments
+    coarse = [replace(i, step=i.step * 3) for i in told]
+    with open_subject(str(state)) as subject:
+        views = [decision_of(e.body)[0] for e in subject.journal.read({"decision"})]
+        as_trained = minds_of(known, subject.settings, timed=False).brain
+        as_traded = minds_of(known, subject.settings, timed=False, contracts=coarse).brain
+    assert isinstance(as_trained, MathModeAgent)
+    assert isinstance(as_traded, MathModeAgent)
+    pairs = [(as_trained.parameters(v).qty, as_traded.parameters(v).qty) for v in views]
+    assert all(b <= a for a, b in pairs)
+    assert any(b < a for a, b in pairs)
+
+    def change(body: dict[str, Any]) -> bool:
+        assert body["contracts"] == []
+        body["contracts"] = [i.to_json() for i in coarse]
+        return True
+
+    alter(state, "run", change, rehash=True)
+    report = replayed(state)
+    assert "plan" in str(report.decisions.first) or "qty_steps" in str(report.decisions.first)
+    assert "gross_units" in {d.field for d in report.trades.first}
 
 
 REFUSED: dict[str, tuple[Callable[[Path, Path], list[str]], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from envs.core.errors import FixSettings
@@ -36,7 +37,6 @@ def test_the_ladder_of_the_specification(equity: float, level: int, warned: bool
     assert calm(stop, START + 1, equity) == level
     assert ("WARNING" in memory.keys) == warned
     assert stop.active == (level == 0)
-    assert stop.exits_allowed
 
 
 def test_an_open_loss_of_a_tenth_closes_all() -> None:
@@ -174,11 +174,11 @@ def test_five_errors_in_a_row_trip_and_one_success_ends_the_cause() -> None:
     assert stop.ess.state == COOLING_DOWN
 
 
-def test_a_halt_by_hand_lets_cancels_through_alone_and_changes_no_state() -> None:
+def test_a_halt_by_hand_lets_no_entries_through_and_changes_no_state() -> None:
     memory = Memory()
     stop = stop_of(memory)
     stop.halt("Ada", "maintenance", START)
-    assert (stop.order_gate, stop.active, stop.exits_allowed) == (OrderGate.HALTED, False, False)
+    assert (stop.order_gate, stop.active) == (OrderGate.HALTED, False)
     calm(stop, START + DAY)
     assert (stop.ess.state, stop.order_gate) == (ARMED, OrderGate.HALTED)
     stop.release("Ada", "done", START + DAY)
@@ -247,3 +247,24 @@ def test_without_anything_outside_it_is_the_gate_of_the_core(auto: bool) -> None
         assert (gate.active, gate.size_factor) == (stop.active, stop.size_factor)
     assert gate.events == stop.events
     assert {e.state for e in gate.events} >= ({0, 1, 2, 3} if auto else {TRIPPED, COOLING_DOWN})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_on_a_long_walk_it_is_the_gate_of_the_core(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    gate, stop = Gate(CoreSettings(), 10_000.0, START, True), stop_of(auto=True)
+    wallet, seen = 10_000.0, set()
+    for i in range(6_000):
+        now = START + i * 7 * MINUTE
+        for _ in range(stop.limits.max_stops_15m + 1 if random.random() < 0.005 else 0):
+            for g in (gate, stop):
+                g.stop_hit(now)
+        wallet *= 1.0 + float(random.normal(0.0, 0.0005))
+        loss = float(random.exponential(20.0)) * (20.0 if random.random() < 0.001 else 1.0)
+        told = [g.evaluate(wallet - loss, -loss, wallet, i % 3 == 0, now) for g in (gate, stop)]
+        assert told[0] == told[1]
+        assert (gate.ess, gate.ladder, gate.drawdowns) == (stop.ess, stop.ladder, stop.drawdowns)
+        seen.add((gate.ess.state, gate.ess.level))
+    assert gate.events == stop.events
+    assert {state for state, _ in seen} == {0, 1, 2, 3}
+    assert {level for _, level in seen} >= {0, 2}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from runtime.port_errors import StoreUnavailable, VenueRefused
+from runtime.port_errors import StoreUnavailable, VenueRefused, VenueUnavailable
 from runtime.port_values import Answer, NewOrder, Outcome
-from tests.unit.runtime.trading.desk import Rig, bars_of, run
+from tests.unit.runtime.trading.desk import SYMBOL, Rig, bars_of, run
 
 
 @pytest.mark.parametrize(
@@ -183,5 +184,80 @@ def test_a_halt_by_hand_sends_no_market_order_for_a_limit_that_did_not_fill() ->
         await rig.kernel.entering.judge_close(0)
         assert len([1 for name, _ in rig.venue.calls if name == "place"]) == sent
         assert [r.body["skipped"].reason for r in rig.records("skip")] == ["LAPSED"]
+
+    run(work())
+
+
+@pytest.mark.parametrize(("failures", "found"), [(2, True), (3, False)])
+def test_fills_are_asked_for_again_at_once_and_not_for_ever(failures: int, found: bool) -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000)).by_clock()
+        await rig.start()
+        rig.venue.take_events = lambda: ()
+        await rig.parts.stepper.advance()
+        rig.ticket.told = 10_000
+        left = failures
+
+        async def silent(real: Any, symbol: str, after: int) -> Any:
+            nonlocal left
+            left -= 1
+            if left >= 0:
+                raise VenueUnavailable("overloaded")
+            return await real(symbol, after)
+
+        rig.venue.spoil["fills_since"] = silent
+        assert await rig.kernel.entering.fetch(rig.ticket) is found
+        assert bool(rig.account.positions) is found
+
+    run(work())
+
+
+def test_a_question_for_fills_is_given_up_when_the_stream_tells_them() -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000)).by_clock()
+        await rig.start()
+        held_back = rig.venue.take_events
+        rig.venue.take_events = lambda: ()
+        await rig.parts.stepper.advance()
+        rig.ticket.told = 10_000
+
+        async def never(real: Any, symbol: str, after: int) -> Any:
+            await asyncio.sleep(60.0)
+
+        rig.venue.spoil["fills_since"] = never
+        asking = asyncio.create_task(rig.kernel.entering.fetch(rig.ticket))
+        await asyncio.sleep(0)
+        rig.venue.take_events = held_back
+        await rig.kernel.taking.take()
+        assert rig.account.positions
+        assert await asking
+        # Nor is it waited for where nothing tells them.
+        rig.ticket.told = 20_000
+        assert not await rig.kernel.entering.fetch(rig.ticket)
+
+    run(work())
+
+
+@pytest.mark.parametrize("half_told", [False, True], ids=["in doubt", "said to be open"])
+def test_the_look_that_finds_an_entry_protects_what_it_filled(half_told: bool) -> None:
+    async def work() -> None:
+        rig = Rig(bars_of(10_000, 10_000)).by_clock()
+
+        async def lost(real: Any, ask: NewOrder) -> Answer[Any]:
+            answer: Answer[Any] = await real(ask)
+            # At a close the order waits for the open, so it is open by its answer.
+            return answer if half_told else Answer(Outcome.UNKNOWN, ask.client_id, text="lost")
+
+        async def silent(real: Any, name: str) -> Answer[Any]:
+            return Answer(Outcome.UNKNOWN, name)
+
+        rig.venue.spoil.update(place=lost, resolve=silent)
+        await rig.start()
+        assert rig.ticket.entry_doubt
+        rig.venue.take_events = lambda: ()
+        await rig.parts.stepper.advance()
+        rig.venue.spoil.clear()
+        await rig.look()
+        assert rig.session.state.open_algos(SYMBOL)
 
     run(work())
