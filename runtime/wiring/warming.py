@@ -2,10 +2,15 @@
 
 A few days are traded in this process on a simulated exchange, with agents of their own, and
 forgotten. Otherwise the first close would stand for as long as compiling takes, half a minute where
-no cache holds the code.
+no cache holds the code. There a process of its own compiles first: what the compiler takes, some
+200 MiB, would stay with the trader.
 """
 
 from __future__ import annotations
+
+import asyncio
+import logging
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -13,6 +18,7 @@ from agents.reinforcement.manager import ReinforcementManager
 from envs.core.hooks import HookChain
 from envs.core.series import MarketSeries, prepare
 from envs.core.tape import VoteTable
+from envs.kernel.compile import cache_folder
 from envs.market.planted import synthetic_market
 from envs.market.synthetic import SyntheticSettings, edge_of
 from runtime.bundle import load_bundle
@@ -27,12 +33,32 @@ from runtime.signals.cached import CachedSignals
 from runtime.subsystems.emergency_stop import EmergencyStop
 from runtime.wiring.plan import TradePlan
 
+_LOG = logging.getLogger(__name__)
 _BARS = 200
 _SYMBOLS = 2
 
 
 async def warm_up_built_in(plan: TradePlan) -> None:
     """The same on a little of the built-in market, where no bars are known beforehand."""
+    if not any(cache_folder().rglob("*.nbi")):
+        await asyncio.to_thread(_compile_in_a_child, plan)
+    await _trade_built_in(plan)
+
+
+def _compile_in_a_child(plan: TradePlan) -> None:
+    _LOG.info("compiling the rules, half a minute, once for this version")
+    child = get_context("spawn").Process(target=_compile, args=(plan,), daemon=True)
+    child.start()
+    child.join()
+    if child.exitcode:
+        _LOG.warning("the rules are compiled in this process: the other ended %s", child.exitcode)
+
+
+def _compile(plan: TradePlan) -> None:
+    asyncio.run(_trade_built_in(plan))
+
+
+async def _trade_built_in(plan: TradePlan) -> None:
     symbols = tuple(sorted(plan.settings.run.symbols))[:_SYMBOLS]
     wanted = SyntheticSettings(symbols=symbols, n_bars=_BARS + 50, seed=1, edge=edge_of("strong"))
     core = plan.settings.core
