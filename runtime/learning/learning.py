@@ -156,7 +156,8 @@ class OnlineLearning:
             return False
         made = self.checkpoints.save(self.parts, seq, self._extra())
         self._saved_at = count
-        if self._tell is not None:
+        # Before anything was learned nothing may stand in a new journal: it would look half lost.
+        if self._tell is not None and seq > 0:
             name, files = made.folder.name, made.files
             self._tell(records.checkpoint_record(max(self._now_ns, 0), name, seq, files))
         return True

@@ -286,7 +286,8 @@ def test_level_trades_keeps_what_was_traded_and_counts_the_rest(
         assert found[1].key == sent.decision_id
         first, second, third = (dict(e.body) for e in found[2:])
         nothing = {"closes": 500, "candidates": 0, "sent": 0, "not_sent": {}, "resolved": 0,
-                   "orders": 0, "labels": 0, "signals": 500, "regimes": 0, "learning_steps": 0}  # fmt: skip
+                   "orders": 0, "labels": 0, "signals": 500, "regimes": 0,
+                   "learning_steps": 0}  # fmt: skip
         assert first == {**nothing, "candidates": 1, "sent": 1, "orders": 1}
         assert second == {
             **nothing, "candidates": 2, "not_sent": {"COOLDOWN": 1, "SKIP": 1}, "resolved": 2,

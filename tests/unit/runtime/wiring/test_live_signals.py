@@ -60,6 +60,9 @@ def test_bars_become_signals_and_a_restart_goes_on_as_if_nothing_had_happened(
             assert await trader.run() is Ended.BARS
             records = list(trader.journal.read(["decision", "bar"], began))
             assert sum(r.kind == "bar" for r in records) >= 10
+            # A new journal and one that goes on are both what they should be.
+            told = [str(r.body) for r in trader.journal.read(["ess"])]
+            assert not [text for text in told if "STATE_LOST" in text]
             digest = trader.learning.agent.digest()
             return sum(r.kind == "decision" for r in records), digest, len(trader.kernel.trades)
 
