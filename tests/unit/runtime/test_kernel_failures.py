@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from runtime.port_values import Answer, Outcome
 from tests.parity.faces import Kept
 from tests.unit.runtime.exchange.cases import FLAT
 from tests.unit.runtime.trading.desk import SYMBOL, Rig, run
-from tests.unit.runtime.trading.scenes import CALM_BARS, OTHER, both, sold
+from tests.unit.runtime.trading.scenes import CALM_BARS, OTHER, both, killed_while_sending, sold
 
 
 @pytest.mark.parametrize("by_clock", [False, True])
@@ -207,15 +206,7 @@ def test_what_is_told_while_a_commit_is_under_way_is_committed_too() -> None:
 
 def test_a_stop_that_tripped_meanwhile_holds_back_an_entry_not_sent_yet() -> None:
     async def work() -> None:
-        rig = Rig(CALM_BARS)
-
-        async def killed(real: Any, ask: Any) -> Any:
-            raise asyncio.CancelledError
-
-        rig.venue.spoil["place"] = killed
-        with pytest.raises(asyncio.CancelledError):
-            await rig.start()
-        rig._begin()
+        rig = await killed_while_sending()
         stop = rig.kernel.parts.stop
         rig.kernel.parts = replace(rig.kernel.parts, requests=None)
         restore = stop.restore

@@ -13,7 +13,7 @@ from runtime.port_errors import StoreUnavailable, VenueRefused
 from runtime.port_values import AccountModes, Answer, Outcome, SymbolMode
 from runtime.trading.at_once import AtWork
 from tests.unit.runtime.trading.desk import SYMBOL, Rig, run
-from tests.unit.runtime.trading.scenes import CALM_BARS, OTHER, both, sold
+from tests.unit.runtime.trading.scenes import CALM_BARS, OTHER, both, killed_while_sending, sold
 
 
 def test_stops_of_a_position_nobody_knows_of_are_kept() -> None:
@@ -229,15 +229,7 @@ def test_operators_are_heard_in_lockstep_too() -> None:
 
 def test_an_entry_that_fills_during_recovery_is_not_called_foreign() -> None:
     async def work() -> None:
-        rig = Rig(CALM_BARS)
-
-        async def killed(real: Any, ask: Any) -> Any:
-            raise asyncio.CancelledError
-
-        rig.venue.spoil["place"] = killed
-        with pytest.raises(asyncio.CancelledError):
-            await rig.start()
-        rig._begin()
+        rig = await killed_while_sending()
         rig.by_clock()
 
         async def at_once(real: Any, ask: Any) -> Any:
