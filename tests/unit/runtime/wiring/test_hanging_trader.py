@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,13 @@ import pytest
 
 from ensemble.batch import ModelAnswer
 from ensemble.protocol import Dataset
-from runtime.bundle import Bundle, load_bundle
-from runtime.settings import Settings
 from runtime.signals import live_votes
 from runtime.signals.live import LiveSignals
-from runtime.signals.market import market_of_bundle
 from runtime.signals.voters import KnownVoter
-from runtime.wiring import clocked, local
-from runtime.wiring.history import LiveHistory
 from runtime.wiring.opening import open_trader
 from runtime.wiring.trader import Ended
 from tests.unit.runtime.wiring.asked import plan_from
+from tests.unit.runtime.wiring.planted_votes import plant_votes
 
 pytestmark = pytest.mark.timeout(300)
 BUDGET_S = 4.0
@@ -46,22 +41,7 @@ class Hanging(KnownVoter):
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Planted votes asked bar by bar, by a voter that hangs once."""
 
-    def with_models(folder: Path) -> Bundle:
-        bundle = load_bundle(folder)
-        return replace(bundle, manifest={**bundle.manifest, "signal_origin": "oos"})
-
-    def planted(
-        bundle: Bundle, settings: Settings, history: LiveHistory, *, learning: bool
-    ) -> LiveSignals:
-        market, votes = market_of_bundle(settings, load_bundle(bundle.folder))
-        voter: Any = Hanging(votes, market.close_ns)
-        return LiveSignals(
-            history.series, history.instruments, voter, settings, bundle.manager,
-            bundle.pool_line, bundle.exit_slopes, budget_s=BUDGET_S, learning=learning,
-        )  # fmt: skip
-
-    monkeypatch.setattr(local, "load_bundle", with_models)
-    monkeypatch.setattr(clocked, "live_signals", planted)
+    plant_votes(monkeypatch, Hanging, budget_s=BUDGET_S)
     monkeypatch.setattr(live_votes, "_HANGS_S", 4.5)
     Hanging.asked, Hanging.release = 0, threading.Event()
     yield

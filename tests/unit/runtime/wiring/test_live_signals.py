@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from runtime.bundle import Bundle, load_bundle
-from runtime.settings import Settings
 from runtime.signals.live import LiveSignals
-from runtime.signals.market import market_of_bundle
 from runtime.signals.voters import KnownVoter
-from runtime.wiring import clocked, local
-from runtime.wiring.history import LiveHistory
 from runtime.wiring.opening import open_trader
 from runtime.wiring.trader import Ended
 from tests.unit.runtime.wiring.asked import plan_from
+from tests.unit.runtime.wiring.planted_votes import plant_votes
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -27,22 +21,7 @@ pytestmark = pytest.mark.timeout(240)
 def live(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted votes asked bar by bar, in the place of models that take minutes to train."""
 
-    def with_models(folder: Path) -> Bundle:
-        bundle = load_bundle(folder)
-        return replace(bundle, manifest={**bundle.manifest, "signal_origin": "oos"})
-
-    def planted(
-        bundle: Bundle, settings: Settings, history: LiveHistory, *, learning: bool
-    ) -> LiveSignals:
-        market, votes = market_of_bundle(settings, load_bundle(bundle.folder))
-        voter: Any = KnownVoter(votes, market.close_ns)
-        return LiveSignals(
-            history.series, history.instruments, voter, settings, bundle.manager,
-            bundle.pool_line, bundle.exit_slopes, learning=learning,
-        )  # fmt: skip
-
-    monkeypatch.setattr(local, "load_bundle", with_models)
-    monkeypatch.setattr(clocked, "live_signals", planted)
+    plant_votes(monkeypatch, KnownVoter)
 
 
 def test_bars_become_signals_and_a_restart_goes_on_as_if_nothing_had_happened(
