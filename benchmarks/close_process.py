@@ -35,6 +35,7 @@ from envs.core.types import ExitReason
 from envs.market.synthetic import SyntheticSettings, generate
 from runtime import trade_cli
 from runtime.adapters.ccxt_factory import make_exchange
+from runtime.adapters.market_stream import CANDLE
 from runtime.bundle import Bundle, load_bundle
 from runtime.port_market import Bar
 from runtime.port_values import NewOrder, NewTrigger, Purpose
@@ -54,8 +55,6 @@ from runtime.wiring.warming import warm_up_built_in
 BEGIN_ROW = FULL_BARS + 20
 ANCHOR_BARS = 1_536
 PERIOD = ("start", "train_end", "test_end")
-STAGES = ("news", "arrived", "received", "signals", "decided", "journalled", "sent", "answered",
-          "protected", "done")  # fmt: skip
 PATIENCE_S = 8.0
 _NS = 1_000_000_000
 
@@ -126,8 +125,8 @@ class Watch:
         )
         for holder, name, hook in hooks:
             setattr(holder, name, hook)
-        for event in feed._looks.values():  # type: ignore[attr-defined]
-            event.set = partial(self._begins, event.set)
+        takers = feed._stream._takers  # type: ignore[attr-defined]
+        takers[CANDLE] = partial(self._candle, takers[CANDLE])
         kernel.observers.append(self._heard)
 
     def at(self, close_ms: int) -> Close:
@@ -138,10 +137,10 @@ class Watch:
             self._news = None
         return found
 
-    def _begins(self, wake: Any) -> None:
-        if self._news is None:
+    def _candle(self, take: Any, message: dict[str, Any]) -> None:
+        if message["k"]["x"] and self._news is None:
             self._news = time.perf_counter(), time.process_time()
-        wake()
+        take(message)
 
     def _heard(self, record: Any) -> None:
         if record.kind == "bar":

@@ -5,7 +5,8 @@
 The trader is put together as ``python -m runtime trade`` does by the clock: live signals of the
 bundle's four models, kernel, full journal on SQLite, ccxt. The exchange is a process of its own;
 its built-in market rests after each close until the account is flat again. Every candidate is
-decided and entered with the smallest size there is. ``--positions 50`` lifts the hard limit of ten.
+decided and entered with the smallest size there is. The first word of a close is the first final
+candle that a socket tells. ``--positions 50`` lifts the hard limit of ten.
 ``--bundle`` needs models (trained on bars of a folder); its agents and settings are used on other
 symbols, which changes what is traded, not what it costs.
 """
@@ -28,9 +29,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SYMBOLS = 50
 WARM = 5
 """Closes at the beginning that do not count."""
-FROM_LAST_BAR = (
-    "received", "signals", "decided", "journalled", "sent", "answered", "protected",
+STAGES = (
+    "news", "arrived", "received", "signals", "decided", "journalled", "sent", "answered",
+    "protected", "done",
 )  # fmt: skip
+"""In their order: the first final candle is told, the last bar is there, and so on."""
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float]:
@@ -43,18 +46,15 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def stages(closes: Sequence[dict[str, Any]], clock: str) -> dict[str, dict[str, float]]:
-    """Milliseconds from the last bar's arrival to each stage, by a clock (wall, cpu).
+def stages(closes: Sequence[dict[str, Any]], clock: str, origin: str) -> dict[str, Any]:
+    """Milliseconds from one stage to each later one, by a clock (wall, cpu).
 
-    ``bars`` counts from the first word of the next candle to the last bar; ``done`` from the last
-    bar to the return of the step.
+    ``done`` is the return of the step.
     """
     out = {}
-    told = [c[clock] for c in closes if "news" in c[clock]]
-    if told:
-        out["bars"] = quantiles([c["arrived"] - c["news"] for c in told])
-    for stage in (*FROM_LAST_BAR, "done"):
-        spent = [c[clock][stage] - c[clock]["arrived"] for c in closes if stage in c[clock]]
+    counted = [c[clock] for c in closes if origin in c[clock]]
+    for stage in STAGES[STAGES.index(origin) + 1 :]:
+        spent = [c[stage] - c[origin] for c in counted if stage in c]
         if spent:
             out[stage] = quantiles(spent)
     return out
@@ -72,8 +72,9 @@ def report(found: dict[str, Any]) -> dict[str, Any]:
         "bars_late": len(found["closes"]) - len(whole),
         "candidates": float(np.median([c["candidates"] for c in counted])),
         "entries": float(np.median([c["entries"] for c in counted])),
-        "from_last_bar_ms": stages(counted, "wall"),
-        "from_last_bar_cpu_ms": stages(counted, "cpu"),
+        "from_first_word_ms": stages(counted, "wall", "news"),
+        "from_first_word_cpu_ms": stages(counted, "cpu", "news"),
+        "from_last_bar_ms": stages(counted, "wall", "arrived"),
         "look_ms": {"positions": most, "looks": len(looks)} | quantiles(looks),
         "memory_mib": found["memory_mib"],
         "exchange_peak_mib": found["exchange_peak_mib"],

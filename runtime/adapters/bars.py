@@ -74,11 +74,30 @@ class BarTape:
         self.forming_ms = max(self.forming_ms, open_ms)
         return self.last is None or self.forming_ms > self.last.close_ms
 
-    def take(self, bars: Sequence[Bar]) -> tuple[Bar, ...]:
-        """Closed bars that are new among an answer's, in order."""
-        if bars:
-            self.forming_ms = max(self.forming_ms, max(b.open_ms for b in bars))
-        closed = {b.open_ms: b for b in bars if b.open_ms < self.forming_ms}
+    def take_final(self, bar: Bar) -> tuple[Bar, ...] | None:
+        """A bar that a socket says is closed: handed out where it follows the last one.
+
+        None where the venue must be asked: bars before it are not known. One that was handed out
+        already is left, whatever it says: answers of the venue tell whether it was revised.
+        """
+        self.forming_ms = max(self.forming_ms, bar.close_ms)
+        if self.last is not None and bar.open_ms <= self.last.open_ms:
+            return ()
+        if self.missing or self.last is None or bar.open_ms != self.last.close_ms:
+            return None
+        self.last = bar
+        return (bar,)
+
+    def take(self, bars: Sequence[Bar], begun_ms: int = 0) -> tuple[Bar, ...]:
+        """Closed bars that are new among an answer's, in order.
+
+        ``begun_ms`` is the open of a bar known to have begun before the question was put. One that
+        begins while the answer is under way closes nothing of it: the answer may show a bar as it
+        stood before its end.
+        """
+        begun_ms = max([begun_ms, *(b.open_ms for b in bars)])
+        self.forming_ms = max(self.forming_ms, begun_ms)
+        closed = {b.open_ms: b for b in bars if b.open_ms < begun_ms}
         if self.last is not None and closed.get(self.last.open_ms, self.last) != self.last:
             self.revised = (*self.revised[-9:], self.last.open_ms)
             self.last = closed[self.last.open_ms]

@@ -1,7 +1,8 @@
-"""``ports.MarketFeed`` through ccxt: sockets say when to look, REST says what a bar was.
+"""``ports.MarketFeed`` through ccxt: sockets tell final candles, REST what they left out.
 
-ccxt drops the flag that a candle is closed and coalesces updates, so a bar counts as closed when
-the next one begins, and its values are then asked for by REST.
+A bar is handed out when a socket says that it is closed and it follows the last one. Where one is
+missing, or the next begins without that word, the venue is asked; it is asked now and then anyway,
+and what it says then shows whether a bar was revised.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import contextlib
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from envs.core.errors import FixInput, FixSettings
 from runtime.adapters.bars import BarTape, UnreadableBar, bar_of
 from runtime.adapters.ccxt_link import CallFailed, CcxtLink
-from runtime.adapters.ccxt_poison import PoisonWatch
+from runtime.adapters.market_stream import CANDLE, MARK, TOUCH, MarketStream, SocketSettings
 from runtime.port_errors import VenueUnavailable
 from runtime.port_market import Bar, FeedHealth, Mark, Touch
 
@@ -26,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 PAGE = 1_000
 _WEIGHTS = ((100, 1), (500, 2), (1_000, 5))
 _SHORT = 20
-_PRIVATE = "listenKey"
+_CANDLE_COLUMNS = ("t", "o", "h", "l", "c", "v")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class FeedSettings:
     """Times of the feed, wall seconds; ``math.inf`` where a lockstep market may stand still.
 
     ``max_age_s`` without news of a contract makes its data stale; ``silence_s`` makes a socket be
-    opened anew; ``poll_s`` between two looks by REST while the sockets say nothing. Without
+    opened anew; ``poll_s`` between two looks by REST, whatever the sockets say. Without
     ``sockets`` bars are had through ``collect`` alone, and no marks or best prices at all.
     """
 
@@ -64,14 +65,19 @@ class CcxtFeed:
         self._marks: dict[str, Mark] = {}
         self._touches: dict[str, Touch] = {}
         self._lasts: dict[str, float] = {}
-        self._candles: dict[str, tuple[Any, ...]] = {}
         self._heard_s: dict[str, float] = {}
         self._problems: dict[str, str] = {}
         self._looks: dict[str, asyncio.Event] = {}
         self._bars: deque[Bar] = deque()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._poison = PoisonWatch()
+        self._stream = MarketStream(
+            link,
+            {CANDLE: self._on_candle, MARK: self._on_mark, TOUCH: self._on_touch},
+            SocketSettings(
+                self.settings.silence_s, self.settings.first_wait_s, self.settings.most_wait_s
+            ),
+        )
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -96,7 +102,8 @@ class CcxtFeed:
             await exchange.load_markets()
         except Exception as error:
             raise VenueUnavailable(f"feed: contracts not loaded: {error}") from error
-        names = {s: self._unified(s) for s in symbols}
+        for symbol in symbols:
+            self._unified(symbol)
         for symbol in symbols:
             tape = BarTape(symbol, self._span_ms)
             tape.begin((await self.history(symbol, 1))[-1:])
@@ -104,19 +111,11 @@ class CcxtFeed:
             self._heard_s[symbol] = self.link.clock.monotonic_s()
         if not self.settings.sockets:
             return
-        self._poison.start()
-        many = list(names.values())
-        works: list[Callable[[], Awaitable[None]]] = [
-            lambda: self._pump(lambda: exchange.watch_mark_prices(many), self._on_marks),
-            lambda: self._pump(lambda: exchange.watch_bids_asks(many), self._on_touches),
-            # One subscription: the venue closes a socket that asks more than ten times a second.
-            lambda: self._pump(
-                lambda: exchange.watch_ohlcv_for_symbols([[n, interval] for n in many]),
-                lambda _: self._on_candles(names),
-            ),
+        self._stream.start([self._unified(s) for s in symbols], interval)
+        # Evenly over the time between two looks: fifty answers at once would hold a close up.
+        self._tasks = [
+            asyncio.create_task(self._collect(s, k / len(symbols))) for k, s in enumerate(symbols)
         ]
-        self._tasks = [asyncio.ensure_future(_run(work)) for work in works]
-        self._tasks += [asyncio.create_task(self._collect(symbol)) for symbol in names]
 
     async def close(self) -> None:
         """Stop receiving; the client itself stays open."""
@@ -124,8 +123,7 @@ class CcxtFeed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
-        self._poison.stop()
-        await self._drop_sockets()
+        await self._stream.close()
 
     async def history(self, symbol: str, bars: int) -> tuple[Bar, ...]:
         """The last closed bars, oldest first.
@@ -207,28 +205,41 @@ class CcxtFeed:
             touch is not None and touch.is_crossed, problem,
         )  # fmt: skip
 
-    def _on_candles(self, names: Mapping[str, str]) -> None:
-        """Take in the candles that form: many may have come since the last time."""
-        for symbol, name in names.items():
-            rows = self.link.exchange.ohlcvs.get(name, {}).get(self._interval)
-            told = tuple(rows[-1]) if rows else ()
-            if not told or told == self._candles.get(symbol):
-                continue
-            self._candles[symbol] = told
-            self._heard(symbol)
-            self._lasts[symbol] = float(told[4])
-            if self._tapes[symbol].begins(int(told[0])):
+    def _on_candle(self, message: dict[str, Any]) -> None:
+        """Take in a candle as it forms, or as it ended."""
+        told = message["k"]
+        symbol = str(told["s"])
+        tape = self._tapes.get(symbol)
+        if tape is None or told["i"] != self._interval:
+            return
+        self._heard(symbol)
+        self._lasts[symbol] = float(told["c"])
+        if told.get("x") is not True:
+            if tape.begins(int(told["t"])):
                 self._looks[symbol].set()
+            return
+        try:
+            bar = bar_of([told[name] for name in _CANDLE_COLUMNS], symbol, self._span_ms)
+        except UnreadableBar as error:
+            _LOG.warning("feed: final candle: %s", error)
+            new = None
+        else:
+            new = tape.take_final(bar)
+        if new is None:
+            self._looks[symbol].set()
+        else:
+            self._hand_out(new)
 
-    async def _collect(self, symbol: str) -> None:
-        """Ask for closed bars when one must be there, and now and then anyway."""
+    async def _collect(self, symbol: str, phase: float) -> None:
+        """Ask for closed bars where one must be there, and now and then anyway."""
         look, tape = self._looks[symbol], self._tapes[symbol]
         while True:
-            wait_s = self.settings.poll_s
+            wait_s = _until_turn(self.link.clock.monotonic_s(), self.settings.poll_s, phase)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if math.isinf(wait_s) else wait_s):
                     await look.wait()
             look.clear()
+            begun_ms = tape.forming_ms
             try:
                 rows = await self._since(symbol, tape.since_ms)
             except VenueUnavailable as error:
@@ -237,26 +248,25 @@ class CcxtFeed:
                 await self.link.clock.sleep(self.settings.first_wait_s)
                 continue
             self._problems.pop(symbol, None)
-            new = tape.take(rows)
-            if new:
-                self._bars.extend(new)
-                self._wake.set()
+            if new := tape.take(rows, begun_ms):
+                self._hand_out(new)
                 self._heard(symbol)
             elif tape.begins(tape.forming_ms) and not tape.missing:
                 # The next bar has begun but REST does not show the closed one yet.
                 await self.link.clock.sleep(self.settings.first_wait_s)
                 look.set()
 
+    def _hand_out(self, bars: Sequence[Bar]) -> None:
+        if bars:
+            self._bars.extend(bars)
+            self._wake.set()
+
     async def _collect_until(self, symbol: str, until_ms: int) -> None:
         tape = self._tapes[symbol]
         rows = await self._since(symbol, tape.since_ms)
         # Not before the answer is there: those who look beside this would wait for it too.
         # Within a bar nothing has closed but the bars before it.
-        tape.begins(until_ms - until_ms % self._span_ms)
-        new = tape.take(rows)
-        self._bars.extend(new)
-        if new:
-            self._wake.set()
+        self._hand_out(tape.take(rows, until_ms - until_ms % self._span_ms))
 
     async def _since(self, symbol: str, since_ms: int | None) -> list[Bar]:
         if since_ms is None:
@@ -290,48 +300,23 @@ class CcxtFeed:
             raise VenueUnavailable(f"klines: {error}") from error
         return sorted({b.open_ms: b for b in bars}.values(), key=lambda b: b.open_ms)
 
-    async def _pump(
-        self, watch: Callable[[], Awaitable[Any]], heard: Callable[[Any], None]
-    ) -> None:
-        """Await and hand on, nothing else; a lost or silent socket is opened anew."""
-        wait_s = self.settings.first_wait_s
-        silence_s = self.settings.silence_s
-        while True:
-            try:
-                async with asyncio.timeout(None if math.isinf(silence_s) else silence_s):
-                    told = await watch()
-                heard(told)
-                wait_s = self.settings.first_wait_s
-                continue
-            except TimeoutError:
-                _LOG.warning("feed: silent for %.0f s, connecting anew", silence_s)
-                await self._drop_sockets()
-            except Exception as error:
-                _LOG.warning("feed: %s: %s", type(error).__name__, error)
-            await self.link.clock.sleep(wait_s)
-            wait_s = min(2.0 * wait_s, self.settings.most_wait_s)
+    def _on_mark(self, raw: dict[str, Any]) -> None:
+        symbol = str(raw["s"])
+        if symbol in self._tapes:
+            self._heard(symbol)
+            self._marks[symbol] = Mark(
+                symbol, float(raw["p"]), float(raw.get("i") or raw["p"]),
+                float(raw.get("r") or 0.0), int(raw.get("T") or 0), int(raw["E"]),
+            )  # fmt: skip
 
-    def _on_marks(self, tickers: Any) -> None:
-        for ticker in _each(tickers):
-            raw = ticker["info"]
-            symbol = str(raw["s"])
-            if symbol in self._tapes:
-                self._heard(symbol)
-                self._marks[symbol] = Mark(
-                    symbol, float(raw["p"]), float(raw.get("i") or raw["p"]),
-                    float(raw.get("r") or 0.0), int(raw.get("T") or 0), int(raw["E"]),
-                )  # fmt: skip
-
-    def _on_touches(self, tickers: Any) -> None:
-        for ticker in _each(tickers):
-            raw = ticker["info"]
-            symbol = str(raw["s"])
-            if symbol in self._tapes:
-                self._heard(symbol)
-                self._touches[symbol] = Touch(
-                    symbol, float(raw["b"]), float(raw["B"]), float(raw["a"]), float(raw["A"]),
-                    int(raw.get("E") or 0),
-                )  # fmt: skip
+    def _on_touch(self, raw: dict[str, Any]) -> None:
+        symbol = str(raw["s"])
+        if symbol in self._tapes:
+            self._heard(symbol)
+            self._touches[symbol] = Touch(
+                symbol, float(raw["b"]), float(raw["B"]), float(raw["a"]), float(raw["A"]),
+                int(raw.get("E") or 0),
+            )  # fmt: skip
 
     def _heard(self, symbol: str) -> None:
         self._heard_s[symbol] = self.link.clock.monotonic_s()
@@ -342,20 +327,9 @@ class CcxtFeed:
             raise FixInput(f"feed: contract {symbol!r} is not listed")
         return str(found[0]["symbol"])
 
-    async def _drop_sockets(self) -> None:
-        """Close the sockets of market data; the user stream's is another."""
-        clients = self.link.exchange.clients
-        for url, client in list(clients.items()):
-            if "://" in url and _PRIVATE not in url:
-                clients.pop(url, None)
-                with contextlib.suppress(Exception):
-                    await client.close()
 
-
-async def _run(work: Callable[[], Awaitable[None]]) -> None:
-    await work()
-
-
-def _each(tickers: Any) -> list[Any]:
-    """One ticker, or all of a dictionary by name."""
-    return [tickers] if "info" in tickers else list(tickers.values())
+def _until_turn(now_s: float, every_s: float, phase: float) -> float:
+    """Seconds until the next turn of somebody whose turns come at a phase (0 to 1) of a time."""
+    if math.isinf(every_s):
+        return math.inf
+    return every_s - (now_s - phase * every_s) % every_s

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +94,7 @@ def test_many_contracts_are_heard_of_through_one_subscription(
     assert "connecting anew" not in caplog.text
 
 
-def test_each_bar_is_told_once_when_the_next_has_begun(tmp_path: Path) -> None:
+def test_each_bar_is_told_once_when_it_has_closed(tmp_path: Path) -> None:
     async def scene() -> None:
         async with fed(tmp_path) as (r, feed):
             bars = await _take(feed, 4)
@@ -109,6 +111,82 @@ def test_each_bar_is_told_once_when_the_next_has_begun(tmp_path: Path) -> None:
             assert touch.bid <= touch.ask
             assert feed.health(SYMBOL).usable
             assert not feed.health("XRPUSDT").usable
+
+    run(scene())
+
+
+def _is_past(r: Rig, market_ms: int) -> bool:
+    return r.exchange.session.now_ms > market_ms
+
+
+def _candle(bar: Bar, final: bool, **more: Any) -> dict[str, Any]:
+    """A message of the candle stream."""
+    told = {
+        "t": bar.open_ms, "s": bar.symbol, "i": "1h", "o": bar.open, "h": bar.high, "l": bar.low,
+        "c": bar.close, "v": bar.volume, "x": final,
+    }  # fmt: skip
+    return {"e": "kline", "E": bar.close_ms, "s": bar.symbol, "k": told | more}
+
+
+def _count_questions(feed: CcxtFeed) -> list[str]:
+    """Symbols whose candles are asked for from now on."""
+    asked: list[str] = []
+    call = feed.link.call
+
+    async def counted(method: str, params: Mapping[str, Any], **more: Any) -> Any:
+        if method == "fapiPublicGetKlines":
+            asked.append(params["symbol"])
+        return await call(method, params, **more)
+
+    feed.link.call = counted  # type: ignore[method-assign, assignment]
+    return asked
+
+
+def test_final_candles_of_the_socket_need_no_question(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path, settings=replace(QUICK, poll_s=math.inf)) as (_, feed):
+            asked = _count_questions(feed)
+            bars = await _take(feed, 4)
+            assert asked == []
+            feed.link.call = type(feed.link).call.__get__(feed.link)  # type: ignore[method-assign]
+            history = await feed.history(SYMBOL, 8)
+            assert set(bars) <= set(history)
+            assert feed.health(SYMBOL).usable
+
+    run(scene())
+
+
+def test_what_the_socket_leaves_in_doubt_is_asked_for(tmp_path: Path) -> None:
+    """A final candle that is none, one after a gap, a next bar without a final one before it."""
+    lazy = replace(QUICK, poll_s=math.inf, max_age_s=60.0, silence_s=math.inf)
+
+    async def scene() -> None:
+        async with fed(tmp_path, settings=lazy) as (r, feed):
+            r.exchange.faults.arm(Fault(K.MUTE, stream="*", seconds=60.0))
+            await asyncio.sleep(0.1)
+            feed.take_bars()
+            asked = _count_questions(feed)
+            for doubt in ("unreadable", "gap", "begins"):
+                last = (await feed.history(SYMBOL, 1))[-1]
+                following = replace(last, open_ms=last.close_ms, close_ms=last.close_ms + HOUR_MS)
+                await eventually(partial(_is_past, r, following.close_ms + 2 * HOUR_MS))
+                messages = {
+                    "unreadable": _candle(following, True, v="much"),
+                    "gap": _candle(replace(
+                        following, open_ms=following.close_ms,
+                        close_ms=following.close_ms + HOUR_MS,
+                    ), True),
+                    "begins": _candle(replace(
+                        following, open_ms=following.close_ms,
+                        close_ms=following.close_ms + HOUR_MS,
+                    ), False),
+                }  # fmt: skip
+                asked.clear()
+                feed.link.exchange.handle_message(None, messages[doubt])
+                assert feed.take_bars() == ()
+                bars = await _take(feed, 1)
+                assert SYMBOL in asked, doubt
+                assert {b.open_ms for b in bars} >= {following.open_ms}, doubt
 
     run(scene())
 

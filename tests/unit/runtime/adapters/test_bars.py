@@ -31,7 +31,50 @@ def test_a_socket_may_say_that_a_bar_has_begun() -> None:
     tape.begin([bar(1)])
     assert not tape.begins(2 * SPAN)
     assert tape.begins(3 * SPAN)
-    assert times(tape.take([bar(1), bar(2)])) == [2]
+    assert times(tape.take([bar(1), bar(2)], tape.forming_ms)) == [2]
+
+
+def test_an_answer_under_way_when_a_bar_closes_shows_it_as_it_stood_before() -> None:
+    tape = BarTape("A", SPAN)
+    tape.begin([bar(1)])
+    asked = tape.forming_ms
+    assert tape.begins(3 * SPAN)
+    assert tape.take([bar(1), bar(2, close=1.1)], asked) == ()
+    assert tape.take([bar(1), bar(2)], tape.forming_ms) == (bar(2),)
+    assert tape.revised == ()
+
+
+def test_an_answer_under_way_when_a_socket_tells_the_final_bar_revises_nothing() -> None:
+    tape = BarTape("A", SPAN)
+    tape.begin([bar(1)])
+    asked = tape.forming_ms
+    assert tape.take_final(bar(2)) == (bar(2),)
+    assert tape.take([bar(1), bar(2, close=1.1)], asked) == ()
+    assert tape.revised == ()
+    assert tape.last == bar(2)
+
+
+def test_a_final_bar_is_told_once_and_only_after_the_one_before() -> None:
+    tape = BarTape("A", SPAN)
+    assert tape.take_final(bar(1)) is None
+    tape.begin([bar(1)])
+    assert tape.take_final(bar(1)) == ()
+    assert tape.take_final(bar(3)) is None
+    assert times(tape.take([bar(2), bar(3)], tape.forming_ms)) == [2, 3]
+    assert tape.take_final(bar(3, close=1.9)) == ()
+    assert tape.take([bar(3)], tape.forming_ms) == ()
+    assert tape.take_final(bar(4)) == (bar(4),)
+    assert tape.take([bar(4, close=1.9), bar(5)]) == ()
+    assert tape.revised == (4 * SPAN,)
+
+
+def test_while_a_bar_is_missing_the_venue_is_asked() -> None:
+    tape = BarTape("A", SPAN)
+    tape.begin([bar(1)])
+    assert times(tape.take([bar(1), bar(3), bar(4)])) == [3]
+    assert tape.take_final(bar(4)) is None
+    assert times(tape.take([bar(2), bar(3), bar(4)], tape.forming_ms)) == [2, 4]
+    assert tape.missing == ()
 
 
 def test_bars_left_out_are_missing_until_they_come() -> None:
@@ -66,6 +109,30 @@ def test_every_bar_is_told_at_most_once(answers: list[set[int]]) -> None:
     if told:
         missing = {t // SPAN for t in tape.missing}
         assert set(told) | missing == set(range(min(told), max(told) + 1))
+
+
+@given(st.lists(st.sampled_from(["closes", "begins", "final", "ask", "answer"]), max_size=60))
+def test_whatever_comes_in_whatever_order_each_bar_is_told_once_as_it_ended(
+    events: list[str],
+) -> None:
+    tape, forming = BarTape("A", SPAN), 2
+    tape.begin([bar(1)])
+    told: list[Bar] = []
+    under_way: list[tuple[list[Bar], int]] = []
+    for event in [*events, "closes", "ask", *["answer"] * (len(events) + 1)]:
+        if event == "closes":
+            forming += 1
+        elif event == "begins":
+            tape.begins(forming * SPAN)
+        elif event == "final":
+            told += tape.take_final(bar(forming - 1)) or ()
+        elif event == "ask":
+            ended = [bar(i) for i in range((tape.since_ms or 0) // SPAN, forming)]
+            under_way.append(([*ended, bar(forming, close=1.01)], tape.forming_ms))
+        elif under_way:
+            told += tape.take(*under_way.pop(0))
+    assert told == [bar(i) for i in range(2, forming)]
+    assert tape.revised == ()
 
 
 @pytest.mark.parametrize(
