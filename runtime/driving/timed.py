@@ -24,6 +24,8 @@ from runtime.ports import Clock, Venue
 _LOG = logging.getLogger(__name__)
 _NS_PER_MS = 1_000_000
 _LEAST_PUT_S, _PUT_S = 20.0, 1_200.0
+_CLOSE_FIRST_S = 0.5
+"""How long what is only due by the clock waits for a close that is being decided."""
 _LOOK, _CLOSE, _STOPS, _COMPARISON, _LAST = "monitor", "close", "watch", "reconcile", "last bars"
 """Kinds of step, whose errors are counted apart."""
 
@@ -185,12 +187,15 @@ class TimedDriver:
             if self._comparing is not None:
                 await self._comparing
 
-    async def _until(
+    async def _until(self, waits: _Waits, wake_s: float) -> None:
+        """Wait until something is told or due."""
+        await self._told(waits, min(wake_s, self._look_s, self._watch_s))
+
+    async def _told(
         self, waits: _Waits, wake_s: float, also: asyncio.Task[None] | None = None
     ) -> None:
-        """Wait until something is told or due."""
+        """Wait until something is told, or for so long."""
         now_s = self._wall.monotonic_s()
-        wake_s = min(wake_s, self._look_s, self._watch_s)
         # What could not be taken is still there: told at once, it would be tried for ever.
         again_s = self._failing.again_s(_LOOK)
         if deaf := now_s < again_s:
@@ -250,16 +255,25 @@ class TimedDriver:
             await self._attended(asyncio.create_task(step), waits)
 
     async def _attended(self, close: asyncio.Task[None], waits: _Waits) -> None:
-        """Let a close be dealt with; as long as it waits for its models, positions come first."""
+        """Let a close be dealt with; as long as it waits for its models, positions come first.
+
+        What the venue tells is looked at at once; looks and questions that are due by the clock
+        alone wait a moment: they take processor time from the close and bring no news.
+        """
+        patient_s = self._wall.monotonic_s() + _CLOSE_FIRST_S
         try:
             while not close.done():
-                if self._is_asking() and not self.stop.is_set():
-                    self._judge_health()
-                    await self._look_if_due(waits.venue_told)
-                    await self._watch_if_due(self._wall.monotonic_s())
-                    await self._until(waits, math.inf, also=close)
-                else:
+                if not self._is_asking() or self.stop.is_set():
                     await asyncio.wait({close}, timeout=self.settings.least_s)
+                    continue
+                self._judge_health()
+                is_patient = self._wall.monotonic_s() < patient_s
+                if waits.venue_told or not is_patient:
+                    await self._look_if_due(waits.venue_told)
+                if not is_patient:
+                    await self._watch_if_due(self._wall.monotonic_s())
+                due_s = min(self._look_s, self._watch_s)
+                await self._told(waits, max(due_s, patient_s), also=close)
         finally:
             close.cancel()
             await asyncio.gather(close, return_exceptions=True)

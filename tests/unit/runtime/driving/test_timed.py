@@ -54,6 +54,8 @@ class Listener:
     closes: list[tuple[int, int]] = field(default_factory=list)
     compared: int = 0
     watched: int = 0
+    asks_s: float = 0.0
+    asking: list[float] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     blocks: dict[str, str] = field(default_factory=dict)
 
@@ -71,6 +73,10 @@ class Listener:
         self.closes.append((close_ns, len(bars)))
         if "on_close" in self.fails:
             raise RuntimeError("on purpose")
+        if self.asks_s:
+            self.asking.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(self.asks_s)
+            self.asking.clear()
 
     async def watch(self) -> None:
         self.watched += 1
@@ -115,8 +121,9 @@ async def scene(
         last_ns = r.exchange.session.market.close_ns(bars - 1)
         over = (lambda: clock.now_ns() >= last_ns) if to_the_end else None
         driver = TimedDriver(
-            listener, r.venue, feed, clock, NAMES, settings, stop, watch, max_bars, over
-        )
+            listener, r.venue, feed, clock, NAMES, settings, stop, watch, max_bars, over,
+            is_asking=lambda: bool(listener.asking),
+        )  # fmt: skip
         task = asyncio.create_task(driver.run())
         try:
             yield Scene(r, listener, driver, stop, watch, task)
@@ -165,6 +172,30 @@ def test_events_of_the_venue_wake_it_at_once(tmp_path: Path) -> None:
             await s.rig.buy("e1")
             await eventually(lambda: any(hasattr(e, "fill") for e in s.listener.events), 2.0)
             assert len(s.listener.looks) > before
+
+    run(work())
+
+
+def test_a_close_that_waits_for_its_models_goes_before_what_only_the_clock_wants(
+    tmp_path: Path,
+) -> None:
+    """What the venue tells is looked at meanwhile; the clock's own questions wait half a second."""
+
+    async def work() -> None:
+        async with scene(tmp_path, speed=600.0, monitor_s=30.0, watch_s=1.5) as s:
+            await eventually(lambda: s.listener.watched > 0)
+            s.listener.asks_s = 4.0
+            await eventually(lambda: bool(s.listener.asking), 12.0)
+            begun = s.listener.asking[0]
+            looks, watched = len(s.listener.looks), s.listener.watched
+            await asyncio.sleep(0.35)
+            assert asyncio.get_running_loop().time() - begun < 0.5
+            assert (len(s.listener.looks), s.listener.watched) == (looks, watched)
+            await s.rig.buy("d1")
+            await eventually(lambda: any("Filled" in type(e).__name__ for e in s.listener.events))
+            await eventually(lambda: s.listener.watched > watched)
+            assert len(s.listener.looks) > looks + 1
+            assert s.listener.asking == [begun]
 
     run(work())
 
