@@ -17,9 +17,7 @@ from envs.core.instrument import Instrument
 from envs.core.series import prepare
 from envs.core.settings import CoreSettings
 from runtime.adapters.ccxt_feed import CcxtFeed, FeedSettings
-from runtime.driving.closes import Closes
 from runtime.driving.market_clock import MarketClock
-from runtime.driving.prices import why_unusable
 from runtime.driving.timed import TimedDriver, TimedSettings, venue_settings
 from runtime.exchange.clock import SystemClock
 from runtime.exchange.fault_kinds import Fault, FaultKind
@@ -28,7 +26,7 @@ from runtime.exchange.market import ExchangeMarket
 from runtime.exchange.session import ExchangeSession
 from runtime.exchange.settings import ExchangeSettings
 from runtime.kernel_ports import Quote
-from runtime.port_market import Bar, FeedHealth
+from runtime.port_market import Bar
 from runtime.subsystems import stop_causes as why
 from runtime.subsystems.emergency_stop import EmergencyStop
 from tests.faults.adapter_rig import OTHER, SYMBOL, Rig, eventually, make_venue, open_store, rig
@@ -332,48 +330,6 @@ def test_settings_out_of_range_are_refused() -> None:
     assert TimedSettings(speed=10.0).cycle_wall_s == 3.0
     assert venue_settings(1.0).stream.put_s == 1_200.0
     assert venue_settings(60.0).stream.put_s == venue_settings(36_000.0).stream.put_s == 20.0
-
-
-def bar(symbol: str, hour: int) -> Bar:
-    ms = hour * 3_600_000
-    return Bar(symbol, ms - 3_600_000, ms, 1.0, 2.0, 0.5, 1.5, 3.0)
-
-
-def test_closes_wait_for_all_contracts_but_not_for_ever() -> None:
-    closes = Closes(("A", "B"), grace_s=2.0)
-    assert closes.take(0.0) is None
-    assert closes.next_due_s() is None
-    closes.add([bar("A", 1), bar("C", 1)], 10.0)
-    assert closes.next_due_s() == 12.0
-    assert closes.take(11.9) is None
-    closes.add([bar("B", 1)], 11.9)
-    assert closes.take(11.9) == (3_600_000, (bar("A", 1), bar("B", 1)))
-    closes.add([bar("B", 2)], 20.0)
-    assert closes.take(22.0) == (7_200_000, (bar("B", 2),))
-    closes.add([bar("A", 2)], 22.1)
-    assert closes.late == 1
-    assert closes.take(99.0) is None
-
-
-def test_a_complete_close_does_not_overtake_an_earlier_one() -> None:
-    closes = Closes(("A", "B"), grace_s=60.0)
-    closes.add([bar("A", 1)], 0.0)
-    closes.add([bar("B", 2), bar("A", 2)], 0.1)
-    closes.add([bar("A", 3)], 0.2)
-    first, second = closes.take(0.3), closes.take(0.3)
-    assert first is not None
-    assert second is not None
-    assert (first[0], len(first[1]), second[0], len(second[1])) == (3_600_000, 1, 7_200_000, 2)
-    assert closes.take(0.3) is None
-    assert closes.take(0.3, all_of_it=True) == (10_800_000, (bar("A", 3),))
-
-
-def test_why_data_may_not_be_traded_on() -> None:
-    assert why_unusable(FeedHealth("A", 1.0, False), 10.0) == ""
-    assert why_unusable(FeedHealth("A", 11.0, False), 10.0) == "FEED_STALE"
-    assert why_unusable(FeedHealth("A", 1.0, False, missing=(5,)), 10.0) == "FEED_GAP"
-    assert why_unusable(FeedHealth("A", 1.0, False, crossed=True), 10.0) == "FEED_CROSSED"
-    assert why_unusable(FeedHealth("A", 1.0, True, problem="x"), 10.0) == "FEED_FAULTY"
 
 
 def test_the_kernel_rides_by_the_clock_and_its_books_are_the_venues(tmp_path: Path) -> None:
