@@ -32,7 +32,7 @@ from runtime.trading.entering import Entering
 from runtime.trading.exits import Exits
 from runtime.trading.live_world import LiveWorld
 from runtime.trading.protecting import Protecting
-from runtime.trading.state import books_state, restore_books
+from runtime.trading.state import BooksState, restore_books
 from runtime.trading.taking import Taking
 from runtime.trading.tickets import Ticket
 
@@ -74,6 +74,7 @@ class Kernel:
             adopts=parts.adopts,
         )  # fmt: skip
         self.world = LiveWorld(parts.settings.core, parts.signals, account, parts.stop)
+        self._books_state = BooksState(self.context, self.taking)
         self._desk: Desk | None = None
         self._decided_ns = 0
         self._labels: list[tuple[ResolvedLabel, ...]] = []
@@ -257,7 +258,7 @@ class Kernel:
             "now_ns": self.context.now_ns,
             "bar_ns": self.bar_ns,
             "decided_ns": self._decided_ns,
-            "books": books_state(self.context, self.taking),
+            "books": self._books_state.told(),
             "stop": parts.stop.state(),
             "signals": parts.signals.state(),
             "learning": parts.learning.state(),

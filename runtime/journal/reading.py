@@ -85,7 +85,7 @@ def structure_reader(cls: type, known: frozenset[str] = frozenset()) -> Callable
             # Compiled at first use: a class may speak of itself.
             hints = [(name, hint) for name, hint in field_hints(cls) if name not in known]
             parts.update((name, reader_of(hint)) for name, hint in hints)
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             raise Mismatch(f"{cls.__name__} is an object, not {_shown(value)}")
         if value.keys() != parts.keys():
             raise Mismatch(_differing(cls, value, parts))

@@ -7,7 +7,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from envs.core.errors import DamagedArtifact, RefusedArtifact
@@ -18,6 +18,18 @@ from runtime.store.tables import journal, state
 
 STATE_VERSION = 1
 _PAGE = 500
+_ADD = insert(journal)
+_END = (
+    update(state)
+    .where((state.c.slot == 1) & (state.c.seq == bindparam("old_seq")))
+    .where(state.c.hash == bindparam("old_hash"))
+    .values(seq=bindparam("new_seq"), hash=bindparam("new_hash"))
+)
+_STATE = _END.values(
+    version=bindparam("new_version"), body=bindparam("document"), checksum=bindparam("sum")
+)
+"""Put together once: that takes longer than running them."""
+
 _MEND = "restore the database from a backup, or begin a new one after the account is flat"
 
 
@@ -76,15 +88,16 @@ def write(db: Connection, name: str, new: Sequence[Line], old: Head, document: s
         StoreUnavailable: The journal does not end at ``old``.
     """
     end = Head(new[-1].seq, new[-1].hash) if new else old
-    values: dict[str, object] = {"seq": end.seq, "hash": end.hash}
+    values = {"old_seq": old.seq, "old_hash": old.hash, "new_seq": end.seq, "new_hash": end.hash}
+    statement = _END
     if document is not None:
         checksum = _checksum(STATE_VERSION, document)
-        values |= {"version": STATE_VERSION, "body": document, "checksum": checksum}
-    found = (state.c.slot == 1) & (state.c.seq == old.seq) & (state.c.hash == old.hash)
+        statement = _STATE
+        values |= {"new_version": STATE_VERSION, "document": document, "sum": checksum}
     try:
         if new:
-            db.execute(insert(journal), [line._asdict() for line in new])
-        if db.execute(update(state).where(found).values(values)).rowcount == 1:
+            db.execute(_ADD, [line._asdict() for line in new])
+        if db.execute(statement, values).rowcount == 1:
             return end
     except IntegrityError as error:
         raise not_alone(name) from error

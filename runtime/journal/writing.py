@@ -14,7 +14,9 @@ from operator import index
 from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
+import orjson
 
+from runtime.journal.pieces import Piece, Pieces
 from runtime.journal.shapes import (
     I64_MIN,
     PRIMITIVES,
@@ -196,6 +198,18 @@ def _any_mapping(value: Mapping[Any, Any]) -> Any:
     return out
 
 
+def _piece(value: Piece | Pieces) -> Any:
+    """Text of a part that does not change, written the first time it is asked for."""
+    if value.text is None:
+        plain = _any_mapping(value) if isinstance(value, Piece) else _any_list(value)
+        value.text = orjson.Fragment(orjson.dumps(plain))
+    return value.text
+
+
+def _any_list(value: Sequence[Any]) -> Any:
+    return [write_any(v) for v in value]
+
+
 _BY_HINT: dict[Any, Writer | None] = {
     Any: write_any,
     object: write_any,
@@ -216,6 +230,7 @@ _PLAIN: dict[type, Writer | None] = {
     Decimal: str,
 }
 _PLAIN_BASES: tuple[tuple[Any, Writer], ...] = (
+    ((Piece, Pieces), _piece),
     (Enum, lambda value: value.value),
     (np.ndarray, write_array),
     (np.bool_, bool),
@@ -223,7 +238,7 @@ _PLAIN_BASES: tuple[tuple[Any, Writer], ...] = (
     (np.floating, lambda value: _any_float(float(value))),
     (str, str),
     (Mapping, _any_mapping),
-    ((list, tuple, deque), lambda value: [write_any(v) for v in value]),
+    ((list, tuple, deque), _any_list),
 )
 
 

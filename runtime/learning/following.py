@@ -9,9 +9,10 @@ import numpy as np
 from envs.core.trade import Alternatives, ClosedTrade, Decision, Skipped
 from envs.core.types import BoolArray, Int64Array
 from envs.core.view import DecisionView
+from runtime.journal.pieces import Piece
 from runtime.learning.holding import NEVER, Held
 from runtime.learning.outcomes import Known
-from runtime.learning.values import trade_reward
+from runtime.learning.values import outcome_to_json, trade_reward
 
 
 @dataclass(slots=True)
@@ -19,7 +20,8 @@ class Followed:
     """A row, and how far it has come. Bars are numbers that outlive the rows of a window.
 
     ``sent``: an entry was sent, so its outcome is waited for. ``part0`` is the bar the first part
-    was given out at, ``wake`` the bar before which nothing new can be.
+    was given out at, ``wake`` the bar before which nothing new can be, ``written`` what a state
+    said of it last.
     """
 
     order: int
@@ -33,6 +35,29 @@ class Followed:
     part0: int = NEVER
     wake: int = 0
     paper: int | None = None
+    written: Piece | None = None
+    _said: tuple[ClosedTrade | Skipped | None, int, int | None] = (None, NEVER, None)
+
+    def told(self) -> Piece:
+        """What a state says of it; the very same until something about it changes."""
+        now = (self.outcome, self.part0, self.paper)
+        if self.written is None or now != self._said:
+            self._said = now
+            self.written = Piece({
+                "id": self.decision.decision_id,
+                "order": self.order,
+                "sent": self.sent,
+                "paper": self.paper,
+                "outcome": None if self.outcome is None else outcome_to_json(self.outcome),
+                "part0": None if self.part0 == NEVER else self.part0,
+            })  # fmt: skip
+        return self.written
+
+    @property
+    def is_early(self) -> bool:
+        """Whether a first part may be due before the rest."""
+        early = self.paper is not None or isinstance(self.outcome, ClosedTrade)
+        return early and self.part0 == NEVER
 
     @property
     def waits(self) -> bool:

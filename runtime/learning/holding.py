@@ -7,11 +7,13 @@ made without costs. The count is known once that exit is: whoever begins later n
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from envs.core.types import Int64Array
+from runtime.journal.pieces import Pieces, whole_numbers
 
 Ends = tuple[int, int, int]
 NEVER = 2**62
@@ -46,6 +48,13 @@ class Holding:
         self.rows: list[Held] = []
         self._bars: list[int] = []
         self._ended: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self._written: Pieces | None = None
+
+    def told(self) -> Pieces:
+        """Bar and side of each, as a state says it; the very same until one comes or goes."""
+        if self._written is None:
+            self._written = whole_numbers([h.bar, h.side] for h in self.rows)
+        return self._written
 
     def add(self, bar: int, side: int, ends: Ends) -> Held:
         """Add the newest candidate; which of the earlier ones ended by its bar must be known."""
@@ -58,6 +67,7 @@ class Holding:
         )
         held = Held(bar, side, _UNKNOWN, place, before)
         self.rows.append(held)
+        self._written = None
         self._bars.append(bar)
         self.end(held, ends)
         return held
@@ -72,6 +82,7 @@ class Holding:
     def clear(self) -> None:
         """Forget everything."""
         self.rows.clear()
+        self._written = None
         self._bars.clear()
         for ended in self._ended:
             ended.clear()
@@ -98,6 +109,7 @@ class Holding:
     def drop_before(self, bar: int) -> None:
         """Let go of candidates that ended before every bar that still asks."""
         self.rows = [h for h in self.rows if h.last > bar]
+        self._written = None
         # All before the first that is left have ended by now: later ones count without them.
         gone = self.rows[0].place if self.rows else len(self._bars)
         del self._bars[:gone]
@@ -105,3 +117,39 @@ class Holding:
             del ended[:gone]
         for held in self.rows:
             held.place -= gone
+
+
+class StillHeld:
+    """Candidates of all symbols of which an exit is still to come, in columns.
+
+    Attributes:
+        asked: (n, 3) bar, symbol index and side of each.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Held] = []
+        self._fresh: list[tuple[int, int, int]] = []
+        self.asked = np.empty((0, 3), dtype=np.int64)
+        self._ends = np.empty((0, 3), dtype=np.int64)
+
+    def add(self, s: int, held: Held) -> None:
+        """Add one."""
+        self._rows.append(held)
+        self._fresh.append((held.bar, s, held.side))
+
+    def settle(self) -> None:
+        """Lay out what was added since the last time."""
+        if self._fresh:
+            ends = [held.ends for held in self._rows[len(self.asked) :]]
+            self.asked = np.concatenate((self.asked, np.asarray(self._fresh, dtype=np.int64)))
+            self._ends = np.concatenate((self._ends, np.asarray(ends, dtype=np.int64)))
+            self._fresh.clear()
+
+    def end(self, ends: Int64Array, now: int, holding: Sequence[Holding]) -> None:
+        """Take over the exits (n, 3) of all, as far as known; lets go of those that ended."""
+        for k in (ends != self._ends).any(axis=1).nonzero()[0].tolist():
+            a, b, c = ends[k].tolist()
+            holding[int(self.asked[k, 1])].end(self._rows[k], (a, b, c))
+        open_ = ends.max(axis=1) > now
+        self._rows = [held for held, keep in zip(self._rows, open_.tolist(), strict=True) if keep]
+        self.asked, self._ends = self.asked[open_], ends[open_]

@@ -59,28 +59,30 @@ class Known(NamedTuple):
 
 
 def fill_held(
-    address: int, row: int, last_row: int, s: int, side: int, regime: int, cut_off: int,
-    unknown: int, held: Any,
-) -> None:  # fmt: skip
-    """Exit row (3,) of each exit strategy of a candidate without costs.
+    address: int, asked: Any, last_row: int, cut_off: int, unknown: int, held: Any
+) -> None:
+    """Exit row (n, 3) of each exit strategy of candidates without costs.
 
-    ``unknown`` stands for one that is still held, or that ends at the row ``cut_off``.
+    ``asked`` (n, 4) names them: row, symbol, side, regime. ``unknown`` stands for an exit that is
+    still to come, or that ends at the row ``cut_off``.
     """
     m, r = market_at(address), rules_at(address)
-    contract, series = contract_at(m.contracts, s), series_at(address, s)
-    price = series.ohlc[row, 3] * contract.tick_num / contract.tick_den
-    qty = floor_whole(_WALK_QUOTE / price * contract.step_den / contract.step_num)
-    for e in range(3):
-        order = Order(
-            side, qty, 1, series.atr[row], stop_atr(e), template(e, regime), 0, False,
-            side * series.ohlc[row, 3],
-        )  # fmt: skip
-        got = walk_alone(
-            series, row, last_row, order, 0, r.interval_ns, r.intrabar, r.fees, contract,
-            m.brackets[s],
-        )  # fmt: skip
-        open_still = got.end_row < 0 or got.end_row == cut_off
-        held[e] = unknown if open_still else got.end_row
+    for k in range(asked.shape[0]):
+        row, s, side, regime = asked[k, 0], asked[k, 1], asked[k, 2], asked[k, 3]
+        contract, series = contract_at(m.contracts, s), series_at(address, s)
+        price = series.ohlc[row, 3] * contract.tick_num / contract.tick_den
+        qty = floor_whole(_WALK_QUOTE / price * contract.step_den / contract.step_num)
+        for e in range(3):
+            order = Order(
+                side, qty, 1, series.atr[row], stop_atr(e), template(e, regime), 0, False,
+                side * series.ohlc[row, 3],
+            )  # fmt: skip
+            got = walk_alone(
+                series, row, last_row, order, 0, r.interval_ns, r.intrabar, r.fees, contract,
+                m.brackets[s],
+            )  # fmt: skip
+            open_still = got.end_row < 0 or got.end_row == cut_off
+            held[k, e] = unknown if open_still else got.end_row
 
 
 @cache
@@ -105,7 +107,8 @@ class Outcomes:
         self._kind, self.live = reward_kind, live
         style = settings.entry.style is EntryStyle.POST_ONLY
         self._may_stay_unfilled = style and settings.entry.unfilled is not EntryUnfilled.MARKET
-        self._held = np.empty(3, dtype=np.int64)
+        self._held = np.empty((1, 3), dtype=np.int64)
+        self._asked = np.empty((1, 4), dtype=np.int64)
         self._stamps = np.empty((MAX_STAMPS, 2), dtype=np.float64)
         self._traded = np.asarray([a.size > 0.0 for a in preset.actions])
         self._fill, self._hold = compiled_outcomes(), _compiled_held()
@@ -162,14 +165,30 @@ class Outcomes:
 
     def held(self, row: int, s: int, side: int, through: int, ended: bool = False) -> Ends:
         """Row at which each exit would have closed a candidate without costs, or ``NEVER``."""
-        out = self._held
-        bound = self._bound(through, ended)
-        regime = int(self.data.market.regime[row, s])
-        cut_off = through if self._is_cut_off(through, ended) else -1
+        asked, out = self._asked, self._held
+        asked[0, 0], asked[0, 1], asked[0, 2] = row, s, side
+        asked[0, 3] = self.data.market.regime[row, s]
         unknown = row if ended or not self.live else NEVER
-        self._hold(self._free_address, row, bound, s, side, regime, cut_off, unknown, out)
-        a, b, c = out.tolist()
+        self._fill_held(asked, through, ended, unknown, out)
+        a, b, c = out[0].tolist()
         return a, b, c
+
+    def all_held(
+        self, rows: Int64Array, s: Int64Array, side: Int64Array, through: int
+    ) -> Int64Array:
+        """The same (n, 3) of many candidates, of bars that come one by one."""
+        regime = self.data.market.regime[rows, s]
+        asked = np.stack((rows, s, side, regime), axis=1, dtype=np.int64)
+        out = np.empty((rows.shape[0], 3), dtype=np.int64)
+        self._fill_held(asked, through, False, NEVER, out)
+        return out
+
+    def _fill_held(
+        self, asked: Int64Array, through: int, ended: bool, unknown: int, out: Int64Array
+    ) -> None:
+        cut_off = through if self._is_cut_off(through, ended) else -1
+        bound = self._bound(through, ended)
+        self._hold(self._free_address, asked, bound, cut_off, unknown, out)
 
     def _bound(self, through: int, ended: bool) -> int:
         """Last row of a walk: one beyond the last bar, so that its end is not taken for an exit."""

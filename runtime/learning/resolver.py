@@ -22,11 +22,12 @@ from envs.core.actions import ActionPreset
 from envs.core.settings import CoreSettings
 from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, Skipped
 from envs.core.view import DecisionView
+from runtime.journal.pieces import Pieces
 from runtime.kernel_ports import Signals
 from runtime.learning.following import Followed, with_truth
-from runtime.learning.holding import NEVER, Ends, Held, Holding
+from runtime.learning.holding import NEVER, Ends, Held, Holding, StillHeld
 from runtime.learning.outcomes import Known, Outcomes
-from runtime.learning.values import outcome_of_json, outcome_to_json, trade_reward
+from runtime.learning.values import outcome_of_json, trade_reward
 
 _log = logging.getLogger(__name__)
 LOOK_BACK_BARS = 1_024
@@ -57,12 +58,16 @@ class Resolver:
         self._exits = np.asarray([int(a.exit) for a in preset.actions], dtype=np.int64)
         self._traded = np.asarray([a.size > 0.0 for a in preset.actions])
         self._holding = [Holding() for _ in data.market.symbols]
+        self._still = StillHeld()
         self._interval_ns = data.market.interval_ns
         self._seen = -1
         self._shift = 0
         self._followed: dict[str, Followed] = {}
+        self._on_paper: dict[int, Followed] = {}
         self._order = 0
         self._alarms: list[tuple[int, int, str]] = []
+        # What a state says of all that is followed; None where it says something else by now.
+        self._told: Pieces | None = None
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -77,7 +82,8 @@ class Resolver:
             if paper is None:
                 outcome = Skipped(decision.reason or "SKIP")
         f = self._follow(self._order, view, decision, sent, outcome)
-        f.paper = paper
+        if paper is not None:
+            f.paper, self._on_paper[view.symbol_index] = paper, f
         self._order += 1
         if not (sent or self.live):
             known, shift = self._known(f, view.row, False), self._shift
@@ -87,10 +93,9 @@ class Resolver:
         """Action a skipped row is followed with, unless another one of its symbol is."""
         if self._papers is None:
             return None
-        s = view.symbol_index
-        for f in self._followed.values():
-            if f.paper is not None and f.part0 == NEVER and f.view.symbol_index == s:
-                return None
+        f = self._on_paper.get(view.symbol_index)
+        if f is not None and f.part0 == NEVER and f.decision.decision_id in self._followed:
+            return None
         return self._papers.paper_action(view.context)
 
     def outcome(self, decision: Decision, outcome: ClosedTrade | Skipped) -> None:
@@ -98,6 +103,7 @@ class Resolver:
         f = self._followed.get(decision.decision_id)
         if f is not None and f.sent and f.part0 == NEVER:
             f.outcome = outcome
+            self._told = None
             self._rouse(f, 0)
 
     def due(self, row: int) -> tuple[ResolvedDecision, ...]:
@@ -137,7 +143,10 @@ class Resolver:
 
     def _begin(self, row: int, s: int, side: int, through: int) -> Held:
         ends = self._ends(row, s, side, through, False)
-        return self._holding[s].add(row + self._shift, side, ends)
+        held = self._holding[s].add(row + self._shift, side, ends)
+        if self.live and held.last == NEVER:
+            self._still.add(s, held)
+        return held
 
     def _ends(self, row: int, s: int, side: int, through: int, ended: bool) -> Ends:
         """Bars at which the exits of a candidate end, as far as known at the row ``through``."""
@@ -154,12 +163,14 @@ class Resolver:
 
     def _hold_on(self, row: int, now: int, ended: bool) -> None:
         """Find out which candidates are held no more; forget those nobody asks for."""
-        if self.live or ended:
+        if ended:
             for s, holding in enumerate(self._holding):
                 for held in holding.rows:
                     if held.last > now:
                         begun = held.bar - self._shift
                         holding.end(held, self._ends(begun, s, held.side, row, ended))
+        elif self.live:
+            self._end_held(row, now)
         if now % _TIDY_BARS:
             return
         oldest = [now] * len(self._holding)
@@ -168,6 +179,20 @@ class Resolver:
             oldest[s] = min(oldest[s], f.bar)
         for holding, bar in zip(self._holding, oldest, strict=True):
             holding.drop_before(bar)
+
+    def _end_held(self, row: int, now: int) -> None:
+        """Find out, for all that is still held at once, which exits ended by the present bar."""
+        still, shift = self._still, self._shift
+        still.settle()
+        rows = still.asked[:, 0] - shift
+        left = rows < 0
+        # Bars that have left the window: nothing held that long is waited for.
+        ends = self._outcomes.all_held(
+            np.where(left, row, rows), still.asked[:, 1], still.asked[:, 2], row
+        )
+        ends[ends < NEVER] += shift
+        ends[left] = now
+        still.end(ends, now, self._holding)
 
     def _follow(
         self, order: int, view: DecisionView, decision: Decision, sent: bool,
@@ -179,19 +204,25 @@ class Resolver:
             held = self._begin(view.row, s, view.side, view.row)
         f = Followed(order, view, decision, bar, held, sent, outcome)
         self._followed[decision.decision_id] = f
+        self._told = None
         return f
 
     def _rouse(self, f: Followed, bar: int) -> None:
-        """Look at a row again at a bar; of bars that come one by one every row is looked at."""
+        """Look at a row again at a bar; of bars that come one by one ``_awake`` finds them."""
         if not self.live:
             f.wake = bar
             heappush(self._alarms, (bar, f.order, f.decision.decision_id))
 
     def _awake(self, now: int, ended: bool) -> list[tuple[str, Followed]]:
         """Rows of which something may be known by now, in the order they were decided in."""
-        if self.live or ended:
+        if ended:
             self._alarms.clear()
             return [(name, f) for name, f in self._followed.items() if not f.waits]
+        if self.live:
+            # Most are still held and have no early part: nothing of them can be due.
+            every = self._followed.items()
+            some = [(name, f) for name, f in every if f.held.last <= now or f.is_early]
+            return [(name, f) for name, f in some if not f.waits]
         out: dict[str, Followed] = {}
         while self._alarms and self._alarms[0][0] <= now:
             bar, _, name = heappop(self._alarms)
@@ -203,6 +234,7 @@ class Resolver:
     def _give_out(self, now: int, ended: bool) -> tuple[ResolvedDecision, ...]:
         out: list[tuple[int, int, ResolvedDecision]] = []
         shift = self._shift
+        self._told = None
         for name, f in self._awake(now, ended):
             if f.bar - shift < 0:
                 resolved, due, ready = self._left(f), now, now
@@ -265,22 +297,14 @@ class Resolver:
     def state(self) -> dict[str, Any]:
         """What is followed, by decision id, and the candidates that may overlap with it."""
         symbols = self._signals.data.market.symbols
+        if self._told is None:
+            self._told = Pieces(f.told() for f in self._followed.values())
         return {
             "order": self._order,
             "seen": self._seen,
-            "followed": [
-                {
-                    "id": f.decision.decision_id,
-                    "order": f.order,
-                    "sent": f.sent,
-                    "paper": f.paper,
-                    "outcome": None if f.outcome is None else outcome_to_json(f.outcome),
-                    "part0": None if f.part0 == NEVER else f.part0,
-                }
-                for f in self._followed.values()
-            ],
+            "followed": self._told,
             "held": {
-                symbol: [[h.bar, h.side] for h in holding.rows]
+                symbol: holding.told()
                 for symbol, holding in zip(symbols, self._holding, strict=True)
             },
         }
@@ -294,7 +318,10 @@ class Resolver:
         self._order, self._seen = int(state["order"]), int(state["seen"])
         self._shift = int(data.market.close_ns[row]) // self._interval_ns - row
         self._followed.clear()
+        self._on_paper.clear()
+        self._told = None
         self._alarms.clear()
+        self._still = StillHeld()
         for s, symbol in enumerate(data.market.symbols):
             self._holding[s].clear()
             for bar, side in state["held"].get(symbol, []):
@@ -306,6 +333,8 @@ class Resolver:
             view = replace(view, row=view.bar_close_ns // self._interval_ns - self._shift)
             f = self._follow(int(saved["order"]), view, decision, bool(saved["sent"]), outcome)
             f.paper, f.part0 = saved["paper"], NEVER if part0 is None else int(part0)
+            if f.paper is not None and f.part0 == NEVER:
+                self._on_paper[view.symbol_index] = f
             if not f.waits:
                 self._rouse(f, 0)
         if self.live and self._seen >= 0:

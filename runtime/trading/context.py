@@ -151,9 +151,14 @@ class Context:
         self, close_ns: int, units: Sequence[ResolvedDecision],
         labels: Sequence[Sequence[ResolvedLabel]],
     ) -> None:  # fmt: skip
-        """Journal a step of learning that was taken."""
+        """Journal a step of learning that was taken: with what comes next, not by itself.
+
+        By the clock others look and commit while the models are asked.
+        """
+        dirty = self.dirty
         if (units or labels) and self.wants(records.LEARNED, close_ns):
             self.tell(records.learned_record(close_ns, units, labels))
+        self.dirty = dirty
 
     def decided(self, view: DecisionView, decision: Decision) -> None:
         """Journal a candidate as it was seen and decided."""

@@ -39,7 +39,7 @@ _STOPS = ("STOP_MARKET", "TRAILING_STOP_MARKET")
 async def first_stops(books: Mapping[str, Any], venue: Venue, store: Store) -> tuple[str, ...]:
     """Place a stop for each position that a ticket of ``books`` explains and that lacks one.
 
-    ``books``: of the last commit's state (``books_state``). Where the price is beyond the stop the
+    ``books``: of the last commit's state (``BooksState``). Where the price is beyond the stop the
     position is closed at market. Returns the contracts for which something was sent; what could
     not be done is logged and left to the recovery. Never raises for what the venue says.
     """

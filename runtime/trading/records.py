@@ -70,20 +70,22 @@ def checkpoint_record(close_ns: int, folder: str, seq: int, files: Mapping[str, 
 
 def signal_record(close_ns: int, symbol: str, values: Mapping[str, Any]) -> Record:
     """The votes and the signal of one symbol at one close."""
-    return Record(SIGNAL, close_ns, f"{symbol}:{close_ns}", dict(values))
+    return Record(SIGNAL, close_ns, f"{symbol}:{close_ns}", values)
 
 
 def tell_signals(context: Context, close_ns: int) -> None:
     """Journal the votes and the signal of every contract at the present row."""
     signals = context.signals
     tape, votes, row = signals.tape, signals.votes, signals.row
-    for s, symbol in enumerate(context.symbols):
+    columns = (
+        tape.side, tape.score, tape.ev, tape.confidence, tape.edge, tape.candidate, votes.p_up,
+        votes.p_down, tape.weights,
+    )  # fmt: skip
+    told = zip(context.symbols, *[column[row].tolist() for column in columns], strict=True)
+    for symbol, side, score, ev, confidence, edge, candidate, p_up, p_down, weights in told:
         values = {
-            "side": int(tape.side[row, s]), "score": float(tape.score[row, s]),
-            "ev": float(tape.ev[row, s]), "confidence": float(tape.confidence[row, s]),
-            "edge": float(tape.edge[row, s]), "candidate": bool(tape.candidate[row, s]),
-            "p_up": votes.p_up[row, s].tolist(), "p_down": votes.p_down[row, s].tolist(),
-            "weights": tape.weights[row, s].tolist(),
+            "side": side, "score": score, "ev": ev, "confidence": confidence, "edge": edge,
+            "candidate": candidate, "p_up": p_up, "p_down": p_down, "weights": weights,
         }  # fmt: skip
         context.tell(signal_record(close_ns, symbol, values))
 

@@ -8,46 +8,82 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from envs.core.errors import RefusedArtifact
 from envs.core.position import PendingEntry, Position
 from envs.core.rules.state import PERFORMANCE_WINDOW
-from runtime.journal.codec import decode, encode
+from envs.core.trade import Decision
+from runtime.journal.codec import decode, encode, encode_without
+from runtime.journal.pieces import Piece
 from runtime.trading.context import Context
 from runtime.trading.taking import Taking
 from runtime.trading.tickets import Ticket
 
 VERSION = 1
+_DECISION = frozenset({"decision"})
 
 
-def books_state(context: Context, taking: Taking) -> dict[str, Any]:
-    """Account, tickets and how far the venue's events were booked, JSON values."""
-    books, account = context.books, context.books.account
-    return {
-        "version": VERSION,
-        "symbols": list(context.symbols),
-        "account": {
-            "cash_units": account.cash_units,
-            "start_units": account.start_units,
-            "booked_units": account.booked_units,
-            "positions": {str(s): encode(p) for s, p in account.positions.items()},
-            "pending": {str(s): encode(e) for s, e in account.pending.items()},
-            "last_entry_ns": {str(s): ns for s, ns in account.last_entry_ns.items()},
-            "recent_r": [float(r).hex() for r in account.recent_r],
-        },
-        "tickets": {str(s): encode(t) for s, t in books.tickets.items()},
-        "seen": {name: sorted(ids) for name, ids in books.seen.items()},
-        "floor": dict(books.floor),
-        "income_ms": taking.income_ms,
-        "income_ids": dict(taking.income_ids),
-        "leverage": dict(taking.leverage),
-        "closed": context.closed_trades,
-    }
+class _Decided(Protocol):
+    """Position, entry under way or ticket."""
+
+    @property
+    def decision(self) -> Decision:
+        """What it comes from."""
+        ...
+
+
+class BooksState:
+    """What a state says of the account; a decision is written once, however long it is held."""
+
+    def __init__(self, context: Context, taking: Taking) -> None:
+        self._context, self._taking = context, taking
+        self._written: dict[int, tuple[Decision, Piece]] = {}
+
+    def told(self) -> dict[str, Any]:
+        """Account, tickets and how far the venue's events were booked, JSON values."""
+        context, taking = self._context, self._taking
+        books, account = context.books, context.books.account
+        groups: tuple[Mapping[int, _Decided], ...] = (
+            account.positions, account.pending, books.tickets,
+        )  # fmt: skip
+        held = [x.decision for group in groups for x in group.values()]
+        self._written = {id(decision): self._piece(decision) for decision in held}
+        return {
+            "version": VERSION,
+            "symbols": list(context.symbols),
+            "account": {
+                "cash_units": account.cash_units,
+                "start_units": account.start_units,
+                "booked_units": account.booked_units,
+                "positions": self._all(account.positions),
+                "pending": self._all(account.pending),
+                "last_entry_ns": {str(s): ns for s, ns in account.last_entry_ns.items()},
+                "recent_r": [float(r).hex() for r in account.recent_r],
+            },
+            "tickets": self._all(books.tickets),
+            "seen": {name: sorted(ids) for name, ids in books.seen.items()},
+            "floor": dict(books.floor),
+            "income_ms": taking.income_ms,
+            "income_ids": dict(taking.income_ids),
+            "leverage": dict(taking.leverage),
+            "closed": context.closed_trades,
+        }
+
+    def _piece(self, decision: Decision) -> tuple[Decision, Piece]:
+        # Kept with its piece, so no other one can come to have its id.
+        return self._written.get(id(decision)) or (decision, Piece(encode(decision)))
+
+    def _all(self, held: Mapping[int, _Decided]) -> dict[str, Any]:
+        """All of a kind by symbol index."""
+        return {
+            str(s): encode_without(x, _DECISION) | {"decision": self._piece(x.decision)[1]}
+            for s, x in held.items()
+        }
 
 
 def restore_books(state: Mapping[str, Any], context: Context, taking: Taking) -> None:
-    """Continue from ``books_state``; contracts that are new begin flat.
+    """Continue from ``BooksState``; contracts that are new begin flat.
 
     Raises:
         RefusedArtifact: A newer version, or open business in a contract that is no longer traded.

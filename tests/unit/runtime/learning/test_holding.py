@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.learning.holding import NEVER, Ends, Held, Holding
+from runtime.learning.holding import NEVER, Ends, Held, Holding, StillHeld
 from training.tape import overlaps
 
 HELD = st.tuples(st.integers(1, 4), st.integers(0, 30), st.integers(0, 9), st.integers(0, 60))
@@ -82,3 +82,27 @@ def test_forgetting_forgets_all() -> None:
     holding.clear()
     again = holding.add(5, 1, (7, 7, 7))
     assert again == Held(5, 1, (7, 7, 7), 0, (0, 0, 0))
+
+
+def test_what_is_still_held_is_asked_for_until_its_last_exit() -> None:
+    one, two = Holding(), Holding()
+    still = StillHeld()
+    still.settle()
+    assert still.asked.shape == (0, 3)
+    first, second = one.add(3, 1, (NEVER, 3, NEVER)), two.add(3, -1, (NEVER, NEVER, NEVER))
+    still.add(0, first)
+    still.add(1, second)
+    still.settle()
+    assert still.asked.tolist() == [[3, 0, 1], [3, 1, -1]]
+    still.end(np.array([[4, 3, 4], [NEVER, 4, NEVER]]), 4, (one, two))
+    assert (first.ends, second.ends) == ((4, 3, 4), (NEVER, 4, NEVER))
+    later = one.add(5, 1, (NEVER, NEVER, NEVER))
+    still.add(0, later)
+    still.settle()
+    assert still.asked.tolist() == [[3, 1, -1], [5, 0, 1]]
+    still.end(np.array([[5, 4, 6], [6, 6, 6]]), 6, (one, two))
+    assert (second.last, later.last, len(still.asked)) == (6, 6, 0)
+    assert one.overlap(later).tolist() == [0, 0, 0]
+    assert one.told() == [[3, 1], [5, 1]]
+    one.drop_before(5)
+    assert one.told() == [[5, 1]]

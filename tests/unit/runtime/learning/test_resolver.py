@@ -16,9 +16,10 @@ from agents.settings import SizingSettings
 from agents.sizing.q_learning import QLearningAgent
 from envs.core.hooks import Effect, HookChain, HookPoint, Mode, Scale, Seat
 from envs.core.settings import CoreSettings
-from envs.core.trade import ClosedTrade, ResolvedDecision, SizingContext, Skipped
+from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, SizingContext, Skipped
 from envs.core.types import EntryStyle, ExitReason
 from envs.core.view import DecisionView
+from runtime.journal.codec import dumps
 from runtime.learning.next_states import Successors
 from runtime.learning.resolver import Resolver
 from tests.unit.runtime.learning.learning_markets import Run, TapeSignals, WindowSignals, period_of
@@ -26,6 +27,20 @@ from training.simulate import Period
 
 BASE = CoreSettings()
 POST_ONLY = replace(BASE, entry=replace(BASE.entry, style=EntryStyle.POST_ONLY))
+
+
+class OnPaper(Policy):
+    """Skips everything, and follows the largest action on paper."""
+
+    def __init__(self, period: Period) -> None:
+        super().__init__("on paper", period.preset)
+
+    def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
+        return None
+
+    def paper_action(self, context: SizingContext) -> int | None:
+        allowed = np.flatnonzero(context.mask & (context.notional_frac > 0.0))
+        return int(allowed[-1]) if allowed.size else None
 
 
 def resolver_of(period: Period, signals: TapeSignals, papers: Any = None) -> Resolver:
@@ -44,24 +59,110 @@ def shown(row: int, r: ResolvedDecision) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("kind", [TapeSignals, WindowSignals])
 @pytest.mark.parametrize("settings", [BASE, POST_ONLY], ids=["market", "post-only"])
-def test_restarts_change_nothing(kind: type[TapeSignals], settings: CoreSettings) -> None:
+@pytest.mark.parametrize("on_paper", [False, True], ids=["sent", "on paper"])
+def test_restarts_change_nothing(
+    kind: type[TapeSignals], settings: CoreSettings, on_paper: bool
+) -> None:
     period = period_of(settings)
-    brain = fixed_1x(period.preset)
+    brain = OnPaper(period) if on_paper else fixed_1x(period.preset)
+    papers = brain if on_paper else None
     signals = kind(period)
-    whole = Run(period, signals, brain, resolver_of(period, signals))
+    whole = Run(period, signals, brain, resolver_of(period, signals, papers))
     stop = period.first + 420
     whole.run(stop)
     signals = kind(period)
-    broken = Run(period, signals, brain, resolver_of(period, signals))
+    broken = Run(period, signals, brain, resolver_of(period, signals, papers))
     for until in (*range(period.first + 1, stop, 37), stop):
         broken.run(until)
         state = json.loads(json.dumps(broken.learning.state()))
-        again = resolver_of(period, signals)
+        again = resolver_of(period, signals, papers)
         again.restore(state, broken.decided.__getitem__)
         assert again.state() == state
         broken.learning = again
     assert [shown(*x) for x in broken.emitted] == [shown(*x) for x in whole.emitted]
     assert len(whole.emitted) > 300
+
+
+class Asked(Resolver):
+    """Is asked for its state before and after everything that may change it."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.changed = 0
+
+    def watch(self, view: DecisionView, decision: Decision) -> None:
+        self._ask(Resolver.watch, view, decision)
+
+    def outcome(self, decision: Decision, outcome: ClosedTrade | Skipped) -> None:
+        self._ask(Resolver.outcome, decision, outcome)
+
+    def due(self, row: int) -> tuple[ResolvedDecision, ...]:
+        out: tuple[ResolvedDecision, ...] = self._ask(Resolver.due, row)
+        return out
+
+    def _ask(self, what: Any, *given: Any) -> Any:
+        self.state()
+        out = what(self, *given)
+        state = self.state()
+        assert dumps(state) == dumps(json.loads(json.dumps(state)))
+        assert state["followed"] == [f.told() for f in self._followed.values()]
+        self.changed += sum(bool(x["outcome"] or x["part0"]) for x in state["followed"])
+        return out
+
+
+@pytest.mark.parametrize("kind", [TapeSignals, WindowSignals])
+def test_a_state_that_is_asked_for_often_is_that_of_a_run_never_asked(
+    kind: type[TapeSignals],
+) -> None:
+    period = period_of(BASE)
+    brain = fixed_1x(period.preset)
+    signals = kind(period)
+    resolver = Asked(signals, period.settings, period.preset, 0)
+    asked = Run(period, signals, brain, resolver)
+    for n in (17, 60, 131, 200):
+        asked.run(period.first + n)
+        signals = kind(period)
+        never = Run(period, signals, brain, resolver_of(period, signals))
+        never.run(period.first + n)
+        assert never.learning.state() == resolver.state()
+    assert resolver.changed > 20
+
+
+def test_candidates_whose_bars_have_left_the_window_are_held_no_more() -> None:
+    period = period_of(BASE)
+    signals = WindowSignals(period, width=30, step=27)
+    resolver = resolver_of(period, signals)
+    run = Run(period, signals, fixed_1x(period.preset), resolver)
+    left = 0
+    for row in range(period.first + 1, period.first + 120):
+        run.run(row)
+        shift, now = resolver._shift, resolver._seen
+        gone = [h for x in resolver._holding for h in x.rows if h.bar < shift]
+        assert all(h.last <= now for h in gone)
+        left += sum(h.last == now for h in gone)
+    assert left > 10
+    assert any(r.alternatives is None for _, r in run.emitted)
+
+
+def test_of_bars_that_come_one_by_one_most_rows_are_not_computed_at_a_close() -> None:
+    period = period_of(BASE)
+    signals = WindowSignals(period)
+    resolver = resolver_of(period, signals)
+    run = Run(period, signals, fixed_1x(period.preset), resolver)
+    outcomes: Any = resolver._outcomes
+    known, looked, followed = outcomes.known, 0, 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return known(*given)
+
+    outcomes.known = counted
+    for row in range(period.first + 1, period.first + 200):
+        run.run(row)
+        followed += len(resolver)
+    assert len(run.emitted) > 100
+    assert looked < 3 * len(run.emitted) < followed / 2
 
 
 def test_a_restart_over_other_rows_goes_on_by_closes() -> None:
@@ -137,20 +238,6 @@ def test_a_size_that_was_cut_does_not_stand_for_the_action() -> None:
             assert got.net_units[chosen] != trade.net_units
             seen += 1
     assert seen > 5
-
-
-class OnPaper(Policy):
-    """Skips everything, and follows the largest action on paper."""
-
-    def __init__(self, period: Period) -> None:
-        super().__init__("on paper", period.preset)
-
-    def choose(self, context: SizingContext, rng: np.random.Generator | None) -> int | None:
-        return None
-
-    def paper_action(self, context: SizingContext) -> int | None:
-        allowed = np.flatnonzero(context.mask & (context.notional_frac > 0.0))
-        return int(allowed[-1]) if allowed.size else None
 
 
 def test_one_signal_a_symbol_is_followed_on_paper() -> None:
