@@ -86,24 +86,26 @@ class Account:
         return AccountModes(dual["dualSidePosition"], symbols)
 
     async def set_leverage(self, symbol: str, leverage: int) -> None:
-        """Isolated margin and leverage of a contract; both are idempotent.
+        """Isolated margin and leverage of a contract, asked for at once; both are idempotent.
 
         Raises:
             VenueUnavailable, VenueRefused: Not set, or not known to be.
         """
-        try:
-            await self._link.call(
+        told = await asyncio.gather(
+            self._link.call(
                 "fapiPrivatePostMarginType", {"symbol": symbol, "marginType": "ISOLATED"}
-            )
-        except CallFailed as error:
-            if error.what.failure.code != NO_CHANGE_MARGIN:
-                raise error.as_port_error() from error
-        try:
-            await self._link.call(
+            ),
+            self._link.call(
                 "fapiPrivatePostLeverage", {"symbol": symbol, "leverage": str(leverage)}
-            )
-        except CallFailed as error:
-            raise error.as_port_error() from error
+            ),
+            return_exceptions=True,
+        )
+        for answer in told:
+            if not isinstance(answer, CallFailed):
+                if isinstance(answer, BaseException):
+                    raise answer
+            elif answer.what.failure.code != NO_CHANGE_MARGIN:
+                raise answer.as_port_error() from answer
 
     async def income_since(self, time_ms: int) -> tuple[IncomeRow, ...]:
         """Every row from a time on, page by page.

@@ -110,11 +110,9 @@ def _moved(entry: Any, netloc: str, http: str, sockets: str) -> Any:
 
 def _guard(exchange: Any, mode: Mode) -> None:
     """Check the host once more where requests and sockets leave, whatever was changed since."""
-    fetch, client = exchange.fetch, exchange.client
+    from runtime.adapters.ccxt_fetch import CcxtFetch
 
-    async def guarded_fetch(url: str, *rest: Any, **named: Any) -> Any:
-        check_url(url, mode)
-        return await fetch(url, *rest, **named)
+    client = exchange.client
 
     def guarded_client(url: str) -> Any:
         # ccxt registers flights of its own under names that are no URLs and never dials them.
@@ -122,4 +120,4 @@ def _guard(exchange: Any, mode: Mode) -> None:
             check_url(url, mode)
         return client(url)
 
-    exchange.fetch, exchange.client = guarded_fetch, guarded_client
+    exchange.fetch, exchange.client = CcxtFetch(exchange, mode), guarded_client

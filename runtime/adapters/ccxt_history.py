@@ -82,8 +82,10 @@ async def mark_bars(
         since_ms = page[-1].open_ms + span_ms
 
 
-async def last_marks(link: CcxtLink, symbol: str, interval: str, span_ms: int) -> tuple[Bar, ...]:
-    """The newest bars of the mark price, the one that is forming among them.
+async def mark_bar(
+    link: CcxtLink, symbol: str, interval: str, span_ms: int, close_ms: int
+) -> Bar | None:
+    """The bar of the mark price with this close, None where the newest ones hold none.
 
     Raises:
         VenueUnavailable: No answer, or one that cannot be read.
@@ -92,7 +94,14 @@ async def last_marks(link: CcxtLink, symbol: str, interval: str, span_ms: int) -
         link, "fapiPublicGetMarkPriceKlines",
         {"symbol": symbol, "interval": interval, "limit": _SHORT}, 1,
     )  # fmt: skip
-    return tuple(_bars(rows, symbol, span_ms))
+    # Fifty contracts are asked for at a close: nobody needs the bars beside it.
+    wanted = [row for row in rows if not _opens_at_another_time(row, close_ms - span_ms)]
+    bars = _bars(wanted, symbol, span_ms)
+    return bars[-1] if bars else None
+
+
+def _opens_at_another_time(row: Any, open_ms: int) -> bool:
+    return isinstance(row, list) and bool(row) and row[0] != open_ms
 
 
 def _bars(rows: Sequence[Any], symbol: str, span_ms: int) -> list[Bar]:

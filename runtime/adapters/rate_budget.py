@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -87,6 +87,11 @@ class RateBudget:
         self._weight = _bucket(self.limits.weight_1m * used, 60.0, now_s)
         self._orders_1m = _bucket(self.limits.orders_1m * used, 60.0, now_s)
         self._orders_10s = _bucket(self.limits.orders_10s * used, 10.0, now_s)
+        self._told_of = {
+            "x-mbx-used-weight-1m": (self._weight, self.limits.weight_1m),
+            "x-mbx-order-count-1m": (self._orders_1m, self.limits.orders_1m),
+            "x-mbx-order-count-10s": (self._orders_10s, self.limits.orders_10s),
+        }
         self._paused_until_s = -math.inf
         self.pauses = 0
 
@@ -97,12 +102,7 @@ class RateBudget:
 
     def wait_s(self, weight: int, orders: int, urgency: Urgency) -> float:
         """Seconds until a request may be sent; 0 when it may now."""
-        now_s = self._clock.monotonic_s()
-        share = 0.0 if urgency is Urgency.EXIT else self.limits.reserve
-        waits = [self._paused_until_s - now_s]
-        for bucket, tokens in self._asked(weight, orders):
-            waits.append(bucket.wait_s(tokens, share * bucket.capacity, now_s))
-        return max(0.0, *waits)
+        return self._wait_s(self._asked(weight, orders), urgency)
 
     async def acquire(
         self, weight: int, orders: int = 0, urgency: Urgency = Urgency.ROUTINE,
@@ -110,12 +110,13 @@ class RateBudget:
     ) -> bool:  # fmt: skip
         """Wait for the right to send; False when that would take longer than ``patience_s``."""
         ends_s = self._clock.monotonic_s() + patience_s
-        while (wait_s := self.wait_s(weight, orders, urgency)) > 0.0:
+        asked = self._asked(weight, orders)
+        while (wait_s := self._wait_s(asked, urgency)) > 0.0:
             if self._clock.monotonic_s() + wait_s > ends_s:
                 return False
             await self._clock.sleep(wait_s)
         now_s = self._clock.monotonic_s()
-        for bucket, tokens in self._asked(weight, orders):
+        for bucket, tokens in asked:
             bucket.take(tokens, now_s)
         return True
 
@@ -135,19 +136,18 @@ class RateBudget:
         """Adopt what the venue's headers say is used."""
         now_s = self._clock.monotonic_s()
         for name, value in (headers or {}).items():
-            found = self._header(name.lower())
+            found = self._told_of.get(name.lower())
             if found is not None and str(value).isdigit():
                 bucket, limit = found
                 bucket.lower_to(limit * self.limits.used - int(value), now_s)
 
-    def _header(self, name: str) -> tuple[Bucket, int] | None:
-        if name == "x-mbx-used-weight-1m":
-            return self._weight, self.limits.weight_1m
-        if name == "x-mbx-order-count-1m":
-            return self._orders_1m, self.limits.orders_1m
-        if name == "x-mbx-order-count-10s":
-            return self._orders_10s, self.limits.orders_10s
-        return None
+    def _wait_s(self, asked: Sequence[tuple[Bucket, int]], urgency: Urgency) -> float:
+        now_s = self._clock.monotonic_s()
+        share = 0.0 if urgency is Urgency.EXIT else self.limits.reserve
+        wait_s = max(0.0, self._paused_until_s - now_s)
+        for bucket, tokens in asked:
+            wait_s = max(wait_s, bucket.wait_s(tokens, share * bucket.capacity, now_s))
+        return wait_s
 
     def _asked(self, weight: int, orders: int) -> tuple[tuple[Bucket, int], ...]:
         asked = ((self._weight, weight), (self._orders_1m, orders), (self._orders_10s, orders))

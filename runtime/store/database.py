@@ -55,6 +55,11 @@ class Database:
         self._pool = ThreadPoolExecutor(1, "journal") if threaded else None
         self._jobs: deque[_Job] = deque()
 
+    @property
+    def is_threaded(self) -> bool:
+        """Whether work is done elsewhere, so that whoever waits for it suspends."""
+        return self._pool is not None
+
     def submit(
         self, work: Callable[[Connection], T], then: Callable[[T], None] | None = None, *,
         shared: bool = False,

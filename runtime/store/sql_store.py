@@ -7,11 +7,11 @@ disk; an in-process venue may have them run inline, then its coroutines never su
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Insert, insert, select, update
+from sqlalchemy import Connection, Insert, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from runtime.port_errors import StoreUnavailable
@@ -21,7 +21,23 @@ from runtime.store.rows import ORDER, ask_of, kind_of, to_text, view_of
 from runtime.store.tables import confirmed, fills, intents, orders
 
 _OPEN_STATES = (IntentState.PENDING.value, IntentState.UNKNOWN.value)
+# Made once: putting a statement together takes longer than carrying it out.
+_NEW_INTENT, _NEW_ORDER, _NEW_FILL = insert(intents), insert(orders), insert(fills)
+_SETTLED = (
+    update(intents)
+    .where(intents.c.client_id == bindparam("of_client_id"))
+    .values({name: bindparam(name) for name in ("state", "venue_id", "code", "text", "settled_ms")})
+)
+_CHANGED_ORDER = (
+    update(orders)
+    .where(orders.c.kind == bindparam("of_kind"), orders.c.venue_id == bindparam("of_venue_id"))
+    .values({
+        name: bindparam(name)
+        for name in ("client_id", "symbol", "status", "is_open", "view", "updated_ms")
+    })
+)  # fmt: skip
 T = TypeVar("T")
+Row = Mapping[str, Any]
 
 
 class SqlStore:
@@ -40,6 +56,7 @@ class SqlStore:
         self._url = database if isinstance(database, str) else ""
         self._database = None if isinstance(database, str) else database
         self._threaded, self._durable = threaded, durable
+        self._begun: list[tuple[Row, asyncio.Future[bool]]] = []
 
     async def open(self) -> None:
         """Open or create the database of a URL; see ``open_database`` for what it raises."""
@@ -54,6 +71,7 @@ class SqlStore:
     async def close(self) -> None:
         """Close the database of a URL; open it again to go on."""
         if self._url and self._database is not None:
+            self._write_begun()
             database, self._database = self._database, None
             if self._threaded:
                 await asyncio.to_thread(database.close)
@@ -61,7 +79,10 @@ class SqlStore:
                 database.close()
 
     async def save_intent(self, intent: Intent) -> bool:
-        """Write an intent down; False when this client id is already there, unchanged then."""
+        """Write an intent down; False when this client id is already there, unchanged then.
+
+        Intents that come at once are written by one statement, and wait for the disk once.
+        """
         row = {
             "client_id": intent.client_id, "kind": kind_of(intent.ask),
             "symbol": intent.ask.symbol, "ask": to_text(intent.ask),
@@ -69,7 +90,14 @@ class SqlStore:
             "venue_id": intent.venue_id, "code": intent.code, "text": intent.text,
             "settled_ms": intent.settled_ms,
         }  # fmt: skip
-        return await self._insert(insert(intents).values(row))
+        if not self._opened().is_threaded:
+            return await self._insert(_NEW_INTENT, row)
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[bool] = loop.create_future()
+        self._begun.append((row, written))
+        if len(self._begun) == 1:
+            loop.call_soon(self._write_begun)
+        return await written
 
     async def settle_intent(
         self, client_id: str, state: IntentState, *, venue_id: int = 0, code: int = 0,
@@ -77,11 +105,10 @@ class SqlStore:
     ) -> None:  # fmt: skip
         """Note what became of an intent."""
         values = {
-            "state": state.value, "venue_id": venue_id, "code": code, "text": text,
-            "settled_ms": at_ms,
+            "of_client_id": client_id, "state": state.value, "venue_id": venue_id, "code": code,
+            "text": text, "settled_ms": at_ms,
         }  # fmt: skip
-        found = intents.c.client_id == client_id
-        await self._write(lambda db: db.execute(update(intents).where(found).values(values)))
+        await self._write(lambda db: db.execute(_SETTLED, values))
 
     async def intent(self, client_id: str) -> Intent | None:
         """One intent."""
@@ -101,17 +128,17 @@ class SqlStore:
 
     async def save_order(self, view: OrderView | TriggerView) -> None:
         """Keep the last state of an order or conditional order."""
-        kind = kind_of(view)
         number = view.order_id if isinstance(view, OrderView) else view.algo_id
         row = {
             "client_id": view.client_id, "symbol": view.symbol, "status": view.status.value,
             "is_open": view.is_open, "view": to_text(view), "updated_ms": view.updated_ms,
         }  # fmt: skip
-        found = (orders.c.kind == kind) & (orders.c.venue_id == number)
+        kind = kind_of(view)
 
         def write(db: Connection) -> None:
-            if db.execute(update(orders).where(found).values(row)).rowcount == 0:
-                db.execute(insert(orders).values(row | {"kind": kind, "venue_id": number}))
+            found = {"of_kind": kind, "of_venue_id": number}
+            if db.execute(_CHANGED_ORDER, row | found).rowcount == 0:
+                db.execute(_NEW_ORDER, row | {"kind": kind, "venue_id": number})
 
         await self._write(write)
 
@@ -131,7 +158,7 @@ class SqlStore:
 
     async def add_fill(self, fill: Fill) -> bool:
         """Add a fill; False when its trade number is already there."""
-        return await self._insert(insert(fills).values(asdict(fill)))
+        return await self._insert(_NEW_FILL, asdict(fill))
 
     async def confirm_trades(self, symbol: str, trade_id: int) -> None:
         """Note that the venue's own history up to this trade number is known."""
@@ -156,11 +183,34 @@ class SqlStore:
         rows = await self._write(lambda db: db.execute(query).mappings().all())
         return tuple(Fill(**row) for row in rows)
 
-    async def _insert(self, statement: Insert) -> bool:
+    def _write_begun(self) -> None:
+        """Begin to write the intents that wait; what nobody waits for any more is left out."""
+        begun = [(row, written) for row, written in self._begun if not written.done()]
+        self._begun = []
+        if not begun:
+            return
+        rows = [row for row, _ in begun]
+
+        def tell(done: asyncio.Future[list[bool]]) -> None:
+            error = None if done.cancelled() else done.exception()
+            for at, (_, written) in enumerate(begun):
+                if written.done():
+                    continue
+                if done.cancelled():
+                    written.cancel()
+                elif error is not None:
+                    written.set_exception(error)
+                else:
+                    written.set_result(done.result()[at])
+
+        working = self._opened().submit(lambda db: _insert_all(db, rows), shared=True)
+        asyncio.wrap_future(working).add_done_callback(tell)
+
+    async def _insert(self, statement: Insert, row: Row) -> bool:
         """Insert one row in a transaction of its own; False when its key is there."""
 
         def work(db: Connection) -> None:
-            db.execute(statement)
+            db.execute(statement, row)
 
         try:
             await self._write(work)
@@ -170,9 +220,26 @@ class SqlStore:
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
         """Run statements in a transaction; those that wait together are committed together."""
+        # In the order in which they came: whoever asks for an intent finds one begun before.
+        self._write_begun()
+        return await self._opened().run(work, shared=True)
+
+    def _opened(self) -> Database:
         if self._database is None:
             raise StoreUnavailable("journal: not open")
-        return await self._database.run(work, shared=True)
+        return self._database
+
+
+def _insert_all(db: Connection, rows: Sequence[Row]) -> list[bool]:
+    """Insert intents; False for each whose key is there."""
+    try:
+        with db.begin_nested():
+            db.execute(_NEW_INTENT, rows)
+    except IntegrityError:
+        if len(rows) == 1:
+            return [False]
+        return [_insert_all(db, [row])[0] for row in rows]
+    return [True] * len(rows)
 
 
 def _intent_of(row: Mapping[Any, Any]) -> Intent:

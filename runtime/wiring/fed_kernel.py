@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from runtime.adapters.ccxt_feed import CcxtFeed
-from runtime.adapters.ccxt_history import funding_of_all, funding_since, last_marks
+from runtime.adapters.ccxt_history import funding_of_all, funding_since, mark_bar
 from runtime.kernel import Kernel
 from runtime.kernel_ports import Quote
 from runtime.port_market import Bar
@@ -100,10 +100,10 @@ class FedKernel:
         return int(signals.data.market.close_ns[signals.row])
 
     async def _bring_mark(self, symbol: str, close_ns: int) -> None:
-        bars = await last_marks(self._feed.link, symbol, self._timeframe, self._span_ms)
-        for bar in bars:
-            if bar.close_ms * _NS_PER_MS == close_ns:
-                self._signals.mark(bar)
+        close_ms = close_ns // _NS_PER_MS
+        link, span_ms = self._feed.link, self._span_ms
+        if (bar := await mark_bar(link, symbol, self._timeframe, span_ms, close_ms)) is not None:
+            self._signals.mark(bar)
 
     async def _bring_funding(self, due: Sequence[str]) -> None:
         """Ask once for all that may have settled; one by one where that is too much for a page."""

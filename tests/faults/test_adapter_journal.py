@@ -189,6 +189,25 @@ def test_an_exit_without_a_journal_entry_is_sent_once(back: bool, tmp_path: Path
     run(scene())
 
 
+def test_entries_and_an_exit_at_once_part_ways_where_the_journal_is_down(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with rig(tmp_path) as r:
+            await r.buy("d")
+            ask = NewOrder(client_id("d", Purpose.EXIT), SYMBOL, -1, 100, reduce_only=True,
+                           purpose=Purpose.EXIT)  # fmt: skip
+            await r.store.close()
+            entries = [r.buy(f"e{n}") for n in range(3)]
+            *held, out = await asyncio.gather(
+                *entries, r.venue.place(ask), return_exceptions=True
+            )  # fmt: skip
+            assert all(isinstance(answer, StoreUnavailable) for answer in held)
+            assert not isinstance(out, BaseException)
+            assert out.outcome is Outcome.ACCEPTED
+            assert [r.at_venue(entry(f"e{n}")) for n in range(3)] == [0, 0, 0]
+
+    run(scene())
+
+
 def test_income_of_a_window_that_reaches_to_now_is_asked_for_once(tmp_path: Path) -> None:
     async def scene() -> None:
         async with rig(tmp_path) as r:

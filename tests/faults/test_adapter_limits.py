@@ -296,6 +296,24 @@ def test_changed_modes_are_told_and_refused_at_the_start(tmp_path: Path) -> None
     run(scene())
 
 
+@pytest.mark.parametrize("endpoint", ["marginType", "leverage"])
+def test_leverage_is_set_only_where_both_were_taken(endpoint: str, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with rig(tmp_path) as r:
+            await r.venue.set_leverage(SYMBOL, 3)
+            # The margin type stands already, and the venue says so; that is no failure.
+            await r.venue.set_leverage(SYMBOL, 4)
+            assert (await r.venue.modes()).symbols[SYMBOL].leverage == 4
+            r.arm(K.REFUSE, f"POST /fapi/v1/{endpoint}", code=-4028)
+            with pytest.raises(VenueUnavailable, match="-4028"):
+                await r.venue.set_leverage(SYMBOL, 5)
+            await r.venue.set_leverage(SYMBOL, 6)
+            mode = (await r.venue.modes()).symbols[SYMBOL]
+            assert (mode.leverage, mode.isolated) == (6, True)
+
+    run(scene())
+
+
 def test_wrong_keys_and_a_missing_venue_are_told_apart(tmp_path: Path) -> None:
     async def scene() -> None:
         async with rig(tmp_path) as r:

@@ -159,6 +159,85 @@ def test_intents_saved_at_once_are_all_there_once(database_url: str) -> None:
     asyncio.run(scene())
 
 
+def intent_of(name: str) -> Intent:
+    """An intent under a client id."""
+    return Intent(NewOrder(name, "A", 1, 1), 1)
+
+
+def test_intents_of_one_close_wait_for_the_disk_once(database_url: str) -> None:
+    async def scene() -> None:
+        database = open_database(database_url)
+        store = SqlStore(database)
+        commits: list[int] = []
+        event.listen(database._engine, "commit", lambda connection: commits.append(1))
+        made = await asyncio.gather(*(store.save_intent(intent_of(f"c{i}")) for i in range(10)))
+        assert (made, len(commits)) == ([True] * 10, 1)
+        # One of them is known: the others are new all the same, and told apart.
+        again = [intent_of(f"c{i}") for i in range(9, 12)]
+        assert await asyncio.gather(*map(store.save_intent, again)) == [False, True, True]
+        assert len(await store.open_intents()) == 12
+        database.close()
+
+    asyncio.run(scene())
+
+
+def test_an_intent_is_found_by_whoever_asks_after_it_was_begun(database_url: str) -> None:
+    async def scene() -> None:
+        database = open_database(database_url)
+        store = SqlStore(database)
+        saved, found = await asyncio.gather(
+            store.save_intent(intent_of("c")), store.intent("c")
+        )  # fmt: skip
+        assert (saved, found) == (True, intent_of("c"))
+        database.close()
+
+    asyncio.run(scene())
+
+
+def test_intents_that_cannot_be_written_are_all_told_so(database_url: str) -> None:
+    async def scene() -> None:
+        database = open_database(database_url)
+        store = SqlStore(database)
+        saves = [asyncio.ensure_future(store.save_intent(intent_of(f"c{i}"))) for i in range(3)]
+        await asyncio.sleep(0)
+        saves[1].cancel()
+        database.close()
+        told = await asyncio.wait_for(asyncio.gather(*saves, return_exceptions=True), 10)
+        kinds = [StoreUnavailable, asyncio.CancelledError, StoreUnavailable]
+        assert [type(error) for error in told] == kinds
+
+    asyncio.run(scene())
+
+
+def test_an_intent_that_nobody_waits_for_any_more_is_not_written(database_url: str) -> None:
+    async def scene() -> None:
+        database = open_database(database_url)
+        store = SqlStore(database)
+        saves = [asyncio.ensure_future(store.save_intent(intent_of(f"c{i}"))) for i in range(2)]
+        await asyncio.sleep(0)
+        saves[0].cancel()
+        assert await saves[1]
+        assert [i.client_id for i in await store.open_intents()] == ["c1"]
+        database.close()
+
+    asyncio.run(scene())
+
+
+def test_a_store_of_its_own_writes_what_was_begun_before_it_closes(database_url: str) -> None:
+    async def scene() -> None:
+        store = SqlStore(database_url)
+        await store.open()
+        save = asyncio.ensure_future(store.save_intent(intent_of("c")))
+        await asyncio.sleep(0)
+        await store.close()
+        assert await asyncio.wait_for(save, 10)
+        await store.open()
+        assert [i.client_id for i in await store.open_intents()] == ["c"]
+        await store.close()
+
+    asyncio.run(scene())
+
+
 def test_closing_finishes_what_is_queued(database_url: str) -> None:
     database = open_database(database_url)
     futures = [database.submit(named(f"n{i}")) for i in range(5)]
