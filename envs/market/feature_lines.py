@@ -11,6 +11,7 @@ from envs.market import ta
 from envs.market.indicators import Window, efficiency_ratio, ratio
 
 RETURN_BARS = (1, 2, 4, 8, 12, 24, 48, 72, 168, 336)
+DEVIATION_BARS = (8, 24, 72, 168, 720)
 RANGE_BARS = (24, 72, 168)
 _MAX_WINDOW = 1000
 
@@ -32,14 +33,25 @@ def lines_of(w: Window, atr: Float64Array, interval_ns: int) -> Lines:
     _add_volume(out, w)
     for n in RETURN_BARS:
         out[f"return_{n}"] = log_returns if n == 1 else ta.SUM(log_returns, n)
-    for n in (8, 24, 72, 168, 720):
+    for n in DEVIATION_BARS:
         out[f"std_{n}"] = ta.STDDEV(log_returns, n)
-    per_day = max(1, NS_PER_DAY // interval_ns)
-    short = min(_MAX_WINDOW, max(2, 3 * per_day))
-    long = min(_MAX_WINDOW, max(3, 30 * per_day))
+    short, long = funding_bars(interval_ns)
     out["funding_short"], out["funding_long"] = ta.SMA(w.funding, short), ta.SMA(w.funding, long)
     out["funding_std"] = ta.STDDEV(w.funding, long)
     return out
+
+
+def funding_bars(interval_ns: int) -> tuple[int, int]:
+    """Bars of the short and the long mean of funding: 3 and 30 days, bounded."""
+    per_day = max(1, NS_PER_DAY // interval_ns)
+    return min(_MAX_WINDOW, max(2, 3 * per_day)), min(_MAX_WINDOW, max(3, 30 * per_day))
+
+
+def volume_flow(w: Window) -> Float64Array:
+    """Volume times the change of the close, 0 where there is none."""
+    before = np.full_like(w.close, np.nan)
+    before[1:] = w.close[:-1]
+    return np.asarray(w.volume * np.nan_to_num(ratio(w.close, before) - 1.0))
 
 
 def _add_prices(out: Lines, w: Window) -> None:
@@ -70,7 +82,4 @@ def _add_volume(out: Lines, w: Window) -> None:
     out["volume_sum_50"] = ta.SUM(w.volume, 50)
     obv = ta.OBV(w.close, w.volume)
     out["obv"], out["obv_sma_50"], out["obv_ema_21"] = obv, ta.SMA(obv, 50), ta.EMA(obv, 21)
-    before = np.full_like(w.close, np.nan)
-    before[1:] = w.close[:-1]
-    change = ratio(w.close, before) - 1.0
-    out["vpt_50"] = ta.SUM(w.volume * np.nan_to_num(change), 50)
+    out["vpt_50"] = ta.SUM(volume_flow(w), 50)

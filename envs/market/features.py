@@ -23,6 +23,7 @@ LAGS = 5
 
 REFERENCE = "BTCUSDT"
 _MARKET_BARS = (8, 24, 72)
+_RELATED = (*(f"ret_{n}" for n in _MARKET_BARS), "vol_24_168")
 
 
 def window_features(w: Window, atr: Float64Array, interval_ns: int) -> dict[str, Float64Array]:
@@ -54,20 +55,29 @@ def market_features(
     ``reference`` is the index of BTC, or -1: then the cross-sectional mean stands in for it.
     Means run left to right in symbol order over the symbols known at the row.
     """
-    means = {f"ret_{n}": _mean([o[f"ret_{n}"] for o in own]) for n in _MARKET_BARS}
-    vol_mean = _mean([o["vol_24_168"] for o in own])
-    out: list[dict[str, Float64Array]] = []
-    for o in own:
-        row: dict[str, Float64Array] = {}
-        for n in _MARKET_BARS:
-            name = f"ret_{n}"
-            btc = own[reference][name] if reference >= 0 else means[name]
-            row[f"btc_{name}"] = btc
-            row[f"rel_btc_{name}"] = o[name] - btc
-            row[f"rel_mean_{name}"] = o[name] - means[name]
-        row["btc_vol"] = own[reference]["vol_24_168"] if reference >= 0 else vol_mean
-        out.append(row)
-    return out
+    means = {name: _mean(np.stack([o[name] for o in own], axis=-1)) for name in _RELATED}
+    return [_related(o, own[reference] if reference >= 0 else means, means) for o in own]
+
+
+def market_row(own: dict[str, Float64Array], reference: int) -> dict[str, Float64Array]:
+    """``market_features`` of one row of all symbols: columns (S,) from own columns (S,)."""
+    means = {name: _mean(own[name]) for name in _RELATED}
+    btc = {name: own[name][reference] for name in _RELATED} if reference >= 0 else means
+    wide = {name: np.full_like(own[name], btc[name]) for name in _RELATED}
+    return _related(own, wide, means)
+
+
+def _related(
+    own: dict[str, Float64Array], btc: dict[str, Float64Array], means: dict[str, Float64Array]
+) -> dict[str, Float64Array]:
+    row: dict[str, Float64Array] = {}
+    for n in _MARKET_BARS:
+        name = f"ret_{n}"
+        row[f"btc_{name}"] = btc[name]
+        row[f"rel_btc_{name}"] = own[name] - btc[name]
+        row[f"rel_mean_{name}"] = own[name] - means[name]
+    row["btc_vol"] = btc["vol_24_168"]
+    return row
 
 
 def calendar_features(close_ns: Int64Array) -> dict[str, Float64Array]:
@@ -202,11 +212,10 @@ def _lag(values: Float64Array, n: int = 1) -> Float64Array:
     return out
 
 
-def _mean(columns: list[Float64Array]) -> Float64Array:
-    total = np.zeros_like(columns[0])
-    count = np.zeros_like(columns[0])
-    for column in columns:
-        known = np.isfinite(column)
-        total = total + np.where(known, column, 0.0)
-        count = count + known
-    return ratio(total, np.where(count > 0, count, np.nan))
+def _mean(values: Float64Array) -> Float64Array:
+    """Mean of the known values along the last axis, summed from left to right; NaN without any."""
+    known = np.isfinite(values)
+    # The sum begins with 0, which a sum of nothing but -0.0 shows.
+    total = np.add.accumulate(np.where(known, values, 0.0), axis=-1)[..., -1] + 0.0
+    count = known.sum(axis=-1).astype(np.float64)
+    return ratio(np.asarray(total), np.where(count > 0, count, np.nan))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from math import log
 from typing import Any
@@ -66,30 +66,59 @@ def gap_free(valid: BoolArray, max_gap: int) -> BoolArray:
     return out
 
 
+class SortedValues:
+    """The last ``length`` values of a series, and the known ones of them in order."""
+
+    def __init__(self, length: int, before: Float64Array) -> None:
+        last = before[-length:]
+        self.ordered: list[float] = np.sort(last[last == last]).tolist()
+        self._held: deque[float] = deque(last.tolist())
+        self._length = length
+
+    def add(self, x: float) -> list[float]:
+        """Take one more value; returns ``ordered``, which is changed in place."""
+        if len(self._held) == self._length:
+            old = self._held.popleft()
+            if old == old:
+                del self.ordered[bisect_left(self.ordered, old)]
+        self._held.append(x)
+        if x == x:
+            insort(self.ordered, x)
+        return self.ordered
+
+
 def rolling_quantile(
     values: Float64Array, length: int, quantile: float, least: int, first: int = 0
 ) -> Float64Array:
-    """Element at 0-based place ``floor(q*(n-1))`` of the known ones of the last values, sorted.
+    """Quantile (``quantile_of``) of the last ``length`` values, the row's own included.
 
-    ``length`` values count, the row's own included; NaN where fewer than ``least`` are known, and
-    before the row ``first``.
+    NaN before the row ``first``.
     """
     out = np.full(values.shape[0], np.nan)
     for t, ordered in _sorted_windows(values, length, first):
-        n = len(ordered)
-        if n >= least:
-            out[t] = ordered[int(quantile * (n - 1))]
+        out[t] = quantile_of(ordered, quantile, least)
     return out
+
+
+def quantile_of(ordered: Sequence[float], quantile: float, least: int) -> float:
+    """Element at 0-based place ``floor(q*(n-1))``; NaN where fewer than ``least`` are known."""
+    n = len(ordered)
+    return ordered[int(quantile * (n - 1))] if n >= least else np.nan
 
 
 def rolling_median(values: Float64Array, length: int, first: int = 0) -> Float64Array:
     """Median of the last ``length`` values; NaN where one is unknown and before ``first``."""
     out = np.full(values.shape[0], np.nan)
-    low, high = (length - 1) // 2, length // 2
     for t, ordered in _sorted_windows(values, length, first):
-        if len(ordered) == length:
-            out[t] = 0.5 * (ordered[low] + ordered[high])
+        out[t] = median_of(ordered, length)
     return out
+
+
+def median_of(ordered: Sequence[float], length: int) -> float:
+    """Median of ``length`` values; NaN where not all of them are known."""
+    if len(ordered) != length:
+        return np.nan
+    return 0.5 * (ordered[(length - 1) // 2] + ordered[length // 2])
 
 
 def _sorted_windows(values: Float64Array, length: int, first: int) -> Iterator[tuple[int, Any]]:
@@ -99,42 +128,42 @@ def _sorted_windows(values: Float64Array, length: int, first: int) -> Iterator[t
         last = values[max(0, n - length) :]
         yield n - 1, np.sort(last[last == last])
         return
-    before = values[max(0, first - length) : first]
-    ordered: list[float] = np.sort(before[before == before]).tolist()
-    held: deque[float] = deque(before.tolist())
+    held = SortedValues(length, values[:first])
     for t, x in enumerate(values[first:].tolist(), first):
-        if len(held) == length:
-            old = held.popleft()
-            if old == old:
-                del ordered[bisect_left(ordered, old)]
-        held.append(x)
-        if x == x:
-            insort(ordered, x)
-        yield t, ordered
+        yield t, held.add(x)
 
 
 def efficiency_ratio(close: Float64Array, length: int) -> Float64Array:
     """|change over ``length`` bars| / sum of absolute one-bar changes, in [0, 1]; 0 when flat."""
-    step = np.empty_like(close)
-    step[0] = np.nan
-    step[1:] = np.abs(close[1:] - close[:-1])
-    travelled = ta.SUM(step, length)
-    moved = np.abs(ta.MOM(close, length))
-    return ratio(moved, travelled)
+    return ratio(np.abs(ta.MOM(close, length)), ta.SUM(steps(close), length))
+
+
+def steps(close: Float64Array) -> Float64Array:
+    """Absolute one-bar changes; NaN at the first bar."""
+    out = np.empty_like(close)
+    out[0] = np.nan
+    out[1:] = np.abs(close[1:] - close[:-1])
+    return out
 
 
 def choppiness(w: Window, true_range: Float64Array, length: int, first: int = 0) -> Float64Array:
     """Choppiness index over ``length`` bars; NaN before the row ``first``."""
     span = ta.MAX(w.high, length) - ta.MIN(w.low, length)
-    inside = ratio(ta.SUM(true_range, length), span)
+    out = np.full(len(w), np.nan)
+    out[first:] = choppiness_of(ta.SUM(true_range, length)[first:], span[first:], length)
+    return out
+
+
+def choppiness_of(travelled: Float64Array, span: Float64Array, length: int) -> Float64Array:
+    """Choppiness index from the sum of true ranges over ``length`` bars, and their whole range."""
+    inside = ratio(travelled, span)
     known = np.where(inside > 0.0, inside, np.nan)
-    logs = np.full(len(w), np.nan)
-    logs[first:] = [np.nan if x != x else log(x) for x in known[first:].tolist()]
+    logs = np.array([np.nan if x != x else log(x) for x in known.tolist()])
     return np.asarray(100.0 * logs / log(float(length)))
 
 
 def ratio(a: Float64Array, b: Float64Array) -> Float64Array:
     """A / b, 0 where b is 0, NaN where either is."""
-    out = np.divide(a, b, out=np.zeros_like(a), where=b != 0.0)
+    out = np.divide(a, b, out=np.zeros(np.shape(a)), where=b != 0.0)
     out[np.isnan(a) | np.isnan(b)] = np.nan
     return out

@@ -13,7 +13,13 @@ from envs.core.types import NS_PER_HOUR
 from envs.market import features as module
 from envs.market.bars import RawSeries
 from envs.market.build import build_market
-from envs.market.features import calendar_features, feature_names, schema_hash
+from envs.market.features import (
+    calendar_features,
+    feature_names,
+    market_features,
+    market_row,
+    schema_hash,
+)
 
 Walk = Callable[..., RawSeries]
 Contract = Callable[..., Instrument]
@@ -144,3 +150,30 @@ def test_the_calendar_is_cyclic() -> None:
 def test_too_few_bars_name_the_symbol(walk: Walk) -> None:
     with pytest.raises(FixData, match=r"ETHUSDT: 900 bars are too few.*1536"):
         built(walk(), walk(n=900, seed=1, symbol="ETHUSDT"))
+
+
+def test_means_run_over_the_known_symbols_from_left_to_right() -> None:
+    rng = np.random.default_rng(0)
+    names = ("ret_8", "ret_24", "ret_72", "vol_24_168")
+    own = [{name: rng.normal(size=60) * 10.0 ** rng.integers(-3, 4, 60) for name in names}
+           for _ in range(5)]  # fmt: skip
+    for columns in own:
+        for values in columns.values():
+            values[rng.random(60) < 0.3] = np.nan
+    for columns in own:
+        columns["ret_24"][7] = np.nan
+    related = market_features(own, -1)
+    for t in range(60):
+        total, count = 0.0, 0
+        for columns in own:
+            x = float(columns["ret_24"][t])
+            if np.isfinite(x):
+                total, count = total + x, count + 1
+        mean = total / count if count else np.nan
+        assert np.array_equal(related[0]["btc_ret_24"][t], mean, equal_nan=True)
+        row = market_row({name: np.array([c[name][t] for c in own]) for name in names}, -1)
+        for s, columns in enumerate(related):
+            want = [values[t] for values in columns.values()]
+            assert np.array_equal([row[name][s] for name in columns], want, equal_nan=True)
+        with_btc = market_row({name: np.array([c[name][t] for c in own]) for name in names}, 2)
+        assert np.array_equal(with_btc["btc_vol"], [own[2]["vol_24_168"][t]] * 5, equal_nan=True)
