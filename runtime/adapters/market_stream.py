@@ -94,13 +94,17 @@ class MarketStream:
         exchange, before = self._link.exchange, self._link.exchange.handle_message
 
         def handle(client: Any, message: Any) -> None:
-            event = message.get("e", "") if isinstance(message, dict) else ""
+            told = message if isinstance(message, dict) else {}
+            if "stream" in told:
+                # A socket of several streams puts the name of each around its messages.
+                told = told["data"]
+            event = told.get("e", "")
             take = self._takers.get(event)
             if take is None:
                 before(client, message)
                 return
             self._heard_s[event] = self._link.clock.monotonic_s()
-            take(message)
+            take(told)
 
         exchange.handle_message = handle
 

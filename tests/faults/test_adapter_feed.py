@@ -22,7 +22,7 @@ from runtime.exchange.hosting import HostedExchange
 from runtime.exchange.session import ExchangeSession
 from runtime.exchange.settings import ExchangeSettings
 from runtime.port_errors import VenueUnavailable
-from runtime.port_market import Bar
+from runtime.port_market import Bar, Mark
 from tests.faults.adapter_rig import (
     OTHER,
     SYMBOL,
@@ -152,6 +152,18 @@ def test_final_candles_of_the_socket_need_no_question(tmp_path: Path) -> None:
             history = await feed.history(SYMBOL, 8)
             assert set(bars) <= set(history)
             assert feed.health(SYMBOL).usable
+
+    run(scene())
+
+
+def test_messages_with_the_name_of_their_stream_around_them_are_read(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path) as (_, feed):
+            await eventually(lambda: feed.mark(SYMBOL) is not None)
+            told = {"e": "markPriceUpdate", "E": 7, "s": SYMBOL, "p": "123.5", "T": 9}
+            message = {"stream": "btcusdt@markPrice@1s", "data": told}
+            feed.link.exchange.handle_message(None, message)
+            assert feed.mark(SYMBOL) == Mark(SYMBOL, 123.5, 123.5, 0.0, 9, 7)
 
     run(scene())
 
