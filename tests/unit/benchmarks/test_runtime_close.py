@@ -24,15 +24,24 @@ def run(closes: list[dict[str, Any]]) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def test_stages_count_from_the_last_bar_and_warm_ones_do_not() -> None:
+def test_stages_count_from_the_first_word_and_from_the_last_bar_and_warm_ones_do_not() -> None:
     slow = [close(0.0, 5.0, 9.0)] * WARM
     found = run(slow + [close(10.0, 10.01, 10.0 + 0.1 * k, news=9.95) for k in (1, 2, 3)])
     assert found["closes"] == 3
     sent = found["from_last_bar_ms"]["sent"]
     assert (sent["p50"], sent["max"]) == (pytest.approx(200.0), pytest.approx(300.0))
-    assert found["from_last_bar_cpu_ms"]["sent"]["p50"] == pytest.approx(100.0)
-    assert found["from_last_bar_ms"]["bars"]["p50"] == pytest.approx(50.0)
-    assert "protected" not in found["from_last_bar_ms"]
+    assert "arrived" not in found["from_last_bar_ms"]
+    word, cpu = found["from_first_word_ms"], found["from_first_word_cpu_ms"]
+    assert word["sent"]["p50"] == pytest.approx(250.0)
+    assert word["arrived"]["p50"] == pytest.approx(50.0)
+    assert cpu["sent"]["p50"] == pytest.approx(125.0)
+    assert "protected" not in word
+
+
+def test_a_close_whose_first_word_was_missed_counts_from_its_last_bar_only() -> None:
+    found = run([close(0.0, 0.1, 0.2)] * (WARM + 1))
+    assert found["from_first_word_ms"] == {}
+    assert found["from_last_bar_ms"]["sent"]["p50"] == pytest.approx(200.0)
 
 
 def test_a_close_that_was_begun_without_its_last_bar_is_left_out_and_told() -> None:
