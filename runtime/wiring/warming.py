@@ -10,10 +10,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from hashlib import sha256
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
+import agents
+import envs
+import runtime
 from agents.reinforcement.manager import ReinforcementManager
 from envs.core.hooks import HookChain
 from envs.core.series import MarketSeries, prepare
@@ -40,18 +46,35 @@ _SYMBOLS = 2
 
 async def warm_up_built_in(plan: TradePlan) -> None:
     """The same on a little of the built-in market, where no bars are known beforehand."""
-    if not any(cache_folder().rglob("*.nbi")):
-        await asyncio.to_thread(_compile_in_a_child, plan)
+    packages = [Path(package.__path__[0]) for package in (envs, agents, runtime)]
+    whole = cache_folder() / f"whole-{stamp_of(packages)}"
+    if not whole.exists() and await asyncio.to_thread(_compile_in_a_child, plan):
+        whole.touch()
     await _trade_built_in(plan)
 
 
-def _compile_in_a_child(plan: TradePlan) -> None:
+def stamp_of(packages: Sequence[Path]) -> str:
+    """Digest of where the sources lie and when they were written.
+
+    Numba keeps compiled code by these: a second checkout, or the same one checked out anew, finds
+    none of the first's.
+    """
+    h = sha256()
+    for path in sorted(p for package in packages for p in package.rglob("*.py")):
+        told = path.stat()
+        h.update(f"{path.resolve()}\n{told.st_mtime_ns}\n{told.st_size}\n".encode())
+    return h.hexdigest()[:16]
+
+
+def _compile_in_a_child(plan: TradePlan) -> bool:
+    """Let a process of its own compile; whether it came to its end."""
     _LOG.info("compiling the rules, half a minute, once for this version")
     child = get_context("spawn").Process(target=_compile, args=(plan,), daemon=True)
     child.start()
     child.join()
     if child.exitcode:
         _LOG.warning("the rules are compiled in this process: the other ended %s", child.exitcode)
+    return child.exitcode == 0
 
 
 def _compile(plan: TradePlan) -> None:
