@@ -53,17 +53,18 @@ class MarketStream:
     def __init__(
         self, link: CcxtLink, takers: Mapping[str, Take], settings: SocketSettings | None = None
     ) -> None:
-        self._link, self._takers = link, dict(takers)
+        self._link, self._takers = link, takers
         self.settings = settings or SocketSettings()
         self._heard_s: dict[str, float] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._poison = PoisonWatch()
-        self._tapped = False
+        self._tapped = self._is_open = False
 
     def start(self, names: Sequence[str], interval: str) -> None:
         """Subscribe; ``names`` are ccxt's unified ones."""
         exchange = self._link.exchange
         self._tap()
+        self._is_open = True
         self._poison.start()
         many = list(names)
         watches: dict[str, Callable[[], Awaitable[Any]]] = {
@@ -83,7 +84,7 @@ class MarketStream:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._poison.stop()
-        self._takers.clear()
+        self._is_open = False
         await self._drop_sockets()
 
     def _tap(self) -> None:
@@ -99,7 +100,7 @@ class MarketStream:
                 # A socket of several streams puts the name of each around its messages.
                 told = told["data"]
             event = told.get("e", "")
-            take = self._takers.get(event)
+            take = self._takers.get(event) if self._is_open else None
             if take is None:
                 before(client, message)
                 return

@@ -156,6 +156,21 @@ def test_final_candles_of_the_socket_need_no_question(tmp_path: Path) -> None:
     run(scene())
 
 
+def test_a_feed_that_was_closed_can_be_opened_again(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with fed(tmp_path, settings=replace(QUICK, poll_s=math.inf)) as (_, feed):
+            await _take(feed, 1)
+            await feed.close()
+            await feed.open([SYMBOL], "1h")
+            asked = _count_questions(feed)
+            before = feed.mark(SYMBOL)
+            await _take(feed, 2)
+            assert feed.mark(SYMBOL) != before
+            assert asked == []
+
+    run(scene())
+
+
 def test_messages_with_the_name_of_their_stream_around_them_are_read(tmp_path: Path) -> None:
     async def scene() -> None:
         async with fed(tmp_path) as (_, feed):
