@@ -17,9 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-import agents
-import envs
-import runtime
 from agents.reinforcement.manager import ReinforcementManager
 from envs.core.hooks import HookChain
 from envs.core.series import MarketSeries, prepare
@@ -40,14 +37,14 @@ from runtime.subsystems.emergency_stop import EmergencyStop
 from runtime.wiring.plan import TradePlan
 
 _LOG = logging.getLogger(__name__)
+_SOURCES, _COMPILED = Path(__file__).parents[2], ("envs", "agents", "runtime")
 _BARS = 200
 _SYMBOLS = 2
 
 
 async def warm_up_built_in(plan: TradePlan) -> None:
     """The same on a little of the built-in market, where no bars are known beforehand."""
-    packages = [Path(package.__path__[0]) for package in (envs, agents, runtime)]
-    whole = cache_folder() / f"whole-{stamp_of(packages)}"
+    whole = cache_folder() / f"whole-{stamp_of([_SOURCES / name for name in _COMPILED])}"
     if not whole.exists() and await asyncio.to_thread(_compile_in_a_child, plan):
         whole.touch()
     await _trade_built_in(plan)
