@@ -306,7 +306,8 @@ class Kernel:
         """The row's signals; every candidate in its order; then all entries are sent."""
         parts = self.parts
         if parts.options.full:
-            records.tell_signals(self.context, close_ns)
+            for record in records.signal_records(parts.signals, self.context.symbols, close_ns):
+                self.context.tell(record)
         tickets = self._decide()
         self._decided_ns = close_ns
         try:

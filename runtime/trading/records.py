@@ -11,19 +11,16 @@ learned, ``checkpoint`` where the agents were saved then, ``learned`` after; ``s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from agents.memory.setups import Bar as RememberedBar
 from envs.core.events import GateEvent, LedgerEntry
 from envs.core.trade import ClosedTrade, Decision, ResolvedDecision, ResolvedLabel, Skipped
 from envs.core.view import DecisionView
-from runtime.kernel_ports import Record
+from runtime.kernel_ports import Record, Signals
 from runtime.port_market import Bar
 from runtime.port_values import Answer, Fill, NewOrder, NewTrigger
-
-if TYPE_CHECKING:
-    from runtime.trading.context import Context
 
 RUN, BAR, LABELS, REGIMES, RESOLVED, SIGNAL, DECISION = (
     "run", "bar", "labels", "regimes", "resolved", "signal", "decision",
@@ -73,21 +70,20 @@ def signal_record(close_ns: int, symbol: str, values: Mapping[str, Any]) -> Reco
     return Record(SIGNAL, close_ns, f"{symbol}:{close_ns}", values)
 
 
-def tell_signals(context: Context, close_ns: int) -> None:
-    """Journal the votes and the signal of every contract at the present row."""
-    signals = context.signals
+def signal_records(signals: Signals, symbols: Sequence[str], close_ns: int) -> Iterator[Record]:
+    """The votes and the signal of every contract at the present row."""
     tape, votes, row = signals.tape, signals.votes, signals.row
     columns = (
         tape.side, tape.score, tape.ev, tape.confidence, tape.edge, tape.candidate, votes.p_up,
         votes.p_down, tape.weights,
     )  # fmt: skip
-    told = zip(context.symbols, *[column[row].tolist() for column in columns], strict=True)
+    told = zip(symbols, *[column[row].tolist() for column in columns], strict=True)
     for symbol, side, score, ev, confidence, edge, candidate, p_up, p_down, weights in told:
         values = {
             "side": side, "score": score, "ev": ev, "confidence": confidence, "edge": edge,
             "candidate": candidate, "p_up": p_up, "p_down": p_down, "weights": weights,
         }  # fmt: skip
-        context.tell(signal_record(close_ns, symbol, values))
+        yield signal_record(close_ns, symbol, values)
 
 
 def decision_record(view: DecisionView, decision: Decision) -> Record:
