@@ -146,14 +146,6 @@ def steps(close: Float64Array) -> Float64Array:
     return out
 
 
-def choppiness(w: Window, true_range: Float64Array, length: int, first: int = 0) -> Float64Array:
-    """Choppiness index over ``length`` bars; NaN before the row ``first``."""
-    span = ta.MAX(w.high, length) - ta.MIN(w.low, length)
-    out = np.full(len(w), np.nan)
-    out[first:] = choppiness_of(ta.SUM(true_range, length)[first:], span[first:], length)
-    return out
-
-
 def choppiness_of(travelled: Float64Array, span: Float64Array, length: int) -> Float64Array:
     """Choppiness index from the sum of true ranges over ``length`` bars, and their whole range."""
     inside = ratio(travelled, span)

@@ -171,13 +171,18 @@ def test_what_nobody_knows_stays_unknown_until_the_journal_is_back(tmp_path: Pat
     run(scene())
 
 
+def _exit_of(steps: int) -> NewOrder:
+    """A market exit of the position that ``d`` opened."""
+    name = client_id("d", Purpose.EXIT)
+    return NewOrder(name, SYMBOL, -1, steps, reduce_only=True, purpose=Purpose.EXIT)
+
+
 @pytest.mark.parametrize("back", [False, True])
 def test_an_exit_without_a_journal_entry_is_sent_once(back: bool, tmp_path: Path) -> None:
     async def scene() -> None:
         async with rig(tmp_path) as r:
             await r.buy("d")
-            ask = NewOrder(client_id("d", Purpose.EXIT), SYMBOL, -1, 40, reduce_only=True,
-                           purpose=Purpose.EXIT)  # fmt: skip
+            ask = _exit_of(40)
             await r.store.close()
             answers: list[Any] = [await r.venue.place(ask)]
             if back:
@@ -193,8 +198,7 @@ def test_entries_and_an_exit_at_once_part_ways_where_the_journal_is_down(tmp_pat
     async def scene() -> None:
         async with rig(tmp_path) as r:
             await r.buy("d")
-            ask = NewOrder(client_id("d", Purpose.EXIT), SYMBOL, -1, 100, reduce_only=True,
-                           purpose=Purpose.EXIT)  # fmt: skip
+            ask = _exit_of(100)
             await r.store.close()
             entries = [r.buy(f"e{n}") for n in range(3)]
             *held, out = await asyncio.gather(

@@ -4,20 +4,20 @@ from math import log10
 
 import numpy as np
 import pytest
-import talib
 
 from envs.market.indicators import (
     ANCHOR_BARS,
     WARMUP_BARS,
     Window,
     anchor_of,
-    choppiness,
+    choppiness_of,
     efficiency_ratio,
     gap_free,
     ratio,
     rolling_median,
     rolling_quantile,
 )
+from envs.market.regime import CHOP_BARS, regime_lines
 
 
 def test_anchors_lie_on_a_grid_of_512_bars() -> None:
@@ -71,7 +71,9 @@ def test_choppiness_follows_its_formula() -> None:
     high, low = close + rng.random(80), close - rng.random(80)
     flat = np.ones(80)
     w = Window(close, high, low, close, flat, flat, flat, np.arange(80))
-    found = choppiness(w, talib.TRANGE(high, low, close), 14)
+    lines = regime_lines(w)
+    found = choppiness_of(lines["travelled_14"], lines["span_14"], CHOP_BARS)
+    assert CHOP_BARS == 14
     ranges = np.maximum(high, np.roll(close, 1)) - np.minimum(low, np.roll(close, 1))
     for t in range(20, 80):
         inside = slice(t - 13, t + 1)
